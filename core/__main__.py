@@ -1,0 +1,104 @@
+"""The front door: ``crumple VERB``. Each verb is one command in its stage's ``commands.py``, loaded on demand."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+
+import click
+
+from . import __version__
+from .errors import CrumpleError
+
+# verb -> (module, one line for the list); in the order of work.
+COMMANDS = {
+    "demo": ("crumple.demo", "The whole chain on defaults, and on a real recording with --crash."),
+    "generate": (
+        "crumple.signals.commands",
+        "Generate a labelled corpus of synthetic crash and misuse events.",
+    ),
+    "import": ("crumple.signals.commands", "Read measured recordings into a corpus."),
+    "train": ("crumple.model.commands", "Train a net and quantise it to the integers that ship."),
+    "prove": ("crumple.model.commands", "Prove the requirements on the deployed integers."),
+    "check": ("crumple.model.commands", "Re-check every certificate in a folder, trusting nobody."),
+    "export": ("crumple.export.commands", "Print the deployed model as C99 and ONNX."),
+    "validate": ("crumple.export.commands", "Compare Python, C and ONNX, count for count."),
+    "simulate": ("crumple.firmware_sim.commands", "Run the exported C in the simulated airbag controller."),
+    "report": ("crumple.export.commands", "Render the safety-analysis report from artefacts."),
+}
+
+EXIT_INTERNAL = 70
+EXIT_INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when that command is used, so that start-up stays fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command = getattr(module, f"{cmd_name}_command")
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands, in the order of work"):
+            formatter.write_dl([(verb, text) for verb, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="crumple")
+@click.option("-v", "--verbose", is_flag=True, help="More log lines on stderr.")
+@click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def crumple(verbose: bool, quiet: bool, debug: bool) -> None:
+    """Airbag crash classifiers that can be proved.
+
+    Start with `crumple demo`. Every verb explains itself with --help and an example.
+    """
+    level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.INFO
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s", force=True)
+    logging.getLogger("crumple").setLevel(level)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; errors become one line on stderr and an exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    if debug:  # accepted anywhere on the line, since that is where one adds it
+        arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
+    try:
+        result = crumple.main(args=arguments, prog_name="crumple", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show(file=sys.stderr)
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; finished stages are kept, run the same command to go on", err=True)
+        return EXIT_INTERRUPTED
+    except CrumpleError as error:
+        if debug:
+            raise
+        for line in str(error).splitlines():
+            click.echo(f"crumple: {line}", err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except Exception as error:
+        if debug:
+            raise
+        click.echo(f"crumple: internal error: {type(error).__name__}: {error}", err=True)
+        click.echo("crumple: this is a bug; run again with --debug and report the traceback", err=True)
+        return EXIT_INTERNAL
+
+
+if __name__ == "__main__":
+    sys.exit(main())

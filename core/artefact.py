@@ -1,0 +1,286 @@
+"""Artefacts: what stages hand to each other, and how they are believed.
+
+An artefact is one canonical JSON document, beside it any number of payload files it vouches for::
+
+    {"config": {...},                     resolved settings that made it
+     "files": {"corpus.h5": "<sha256>"},  payload files in the same folder
+     "made_by": "crumple 0.1.0",
+     "parents": {"corpus": "<sha256>"},   SHA-256 of the artefact files it came from
+     "payload": {...},
+     "schema": "crumple.model/1",
+     "sha256": "<hex>"}                   of this document without this key
+
+Bytes are canonical (sorted keys, no spaces, ASCII, shortest exact floats, one newline at the end),
+hold no date, host name or path, and a reader believes nothing before schema, digest and payload
+files agree. A parent's hash is that of the whole file, so ``sha256sum`` checks the chain by hand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import MADE_BY
+from .errors import ArtefactError, OutputError, WouldOverwriteError
+
+Json = Any
+ENVELOPE_KEYS = {"config", "files", "made_by", "parents", "payload", "schema", "sha256"}
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A believed artefact: read, and every hash in it verified.
+
+    ``sha256`` is that of the whole file, the name under which children refer to it.
+    """
+
+    path: Path
+    schema: str
+    payload: Json
+    parents: Mapping[str, str]
+    config: Json
+    files: Mapping[str, str]
+    made_by: str
+    sha256: str
+
+    def file(self, name: str) -> Path:
+        """Path of a payload file; raises ArtefactError if this artefact does not vouch for it."""
+        if name not in self.files:
+            raise ArtefactError(f"{self.path}: vouches for no file {name!r}, has {sorted(self.files)}")
+        return self.path.parent / name
+
+
+def canonical_json(value: Json) -> bytes:
+    """Canonical bytes of a JSON value. Raises ValueError on NaN and infinities."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return text.encode("ascii") + b"\n"
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Hexadecimal SHA-256 of some bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: to a temporary name beside it, then renamed.
+
+    Raises OutputError naming the path when the folder cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        try:
+            partial.write_bytes(data)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write: {error.strerror or error}; choose another --out") from error
+
+
+def envelope(
+    schema: str,
+    payload: Json,
+    *,
+    parents: Mapping[str, str] | None = None,
+    config: Json = None,
+    files: Mapping[str, str] | None = None,
+) -> bytes:
+    """Canonical bytes of an artefact document, its own digest filled in."""
+    document = {
+        "schema": schema,
+        "made_by": MADE_BY,
+        "parents": dict(parents or {}),
+        "config": {} if config is None else config,
+        "files": dict(files or {}),
+        "payload": payload,
+    }
+    document["sha256"] = sha256_bytes(canonical_json(document))
+    return canonical_json(document)
+
+
+def read_artefact(path: Path, schema: str) -> Artefact:
+    """Read an artefact and verify schema, digest, canonical bytes and every payload file.
+
+    Parameters
+    ----------
+    path : Path
+        The JSON document.
+    schema : str
+        Expected schema, such as ``crumple.model/1``.
+
+    Raises
+    ------
+    ArtefactError
+        Missing, foreign, tampered with, of another schema, or a payload file is missing or changed.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ArtefactError(f"{path}: cannot read: {error.strerror}; expected a {schema} artefact") from error
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ArtefactError(f"{path}: not an artefact of crumple (no valid JSON: {error})") from error
+    if not isinstance(document, dict) or set(document) != ENVELOPE_KEYS:
+        raise ArtefactError(f"{path}: not an artefact of crumple; expected the keys {sorted(ENVELOPE_KEYS)}")
+    if document["schema"] != schema:
+        raise ArtefactError(f"{path}: schema is {document['schema']!r}, expected {schema!r}")
+    content = {key: value for key, value in document.items() if key != "sha256"}
+    try:
+        canonical = canonical_json(document)
+        digest = sha256_bytes(canonical_json(content))
+    except ValueError as error:
+        raise ArtefactError(f"{path}: holds a number that is not finite") from error
+    if digest != document["sha256"] or canonical != data:
+        raise ArtefactError(f"{path}: was changed after it was written (its SHA-256 does not match); make it again")
+    artefact = Artefact(
+        path=path,
+        schema=schema,
+        payload=document["payload"],
+        parents=document["parents"],
+        config=document["config"],
+        files=document["files"],
+        made_by=document["made_by"],
+        sha256=sha256_bytes(data),
+    )
+    for name, expected in artefact.files.items():
+        if "/" in name or "\\" in name or name.startswith("."):
+            raise ArtefactError(f"{path}: names a payload file outside its folder: {name!r}")
+        payload_file = path.parent / name
+        if not payload_file.is_file():
+            raise ArtefactError(f"{payload_file}: missing, although {path.name} vouches for it; make it again")
+        if sha256_file(payload_file) != expected:
+            raise ArtefactError(f"{payload_file}: was changed after it was written (SHA-256 differs from {path.name})")
+    return artefact
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of the chain: what it makes, from what, with which settings.
+
+    Attributes
+    ----------
+    out : Path
+        Folder that the stage owns as a whole.
+    name : str
+        File name of its artefact document inside ``out``.
+    schema : str
+    parents : mapping
+        Name to SHA-256 of the artefact files (or foreign input files) it reads.
+    config : JSON value
+        Resolved settings.
+    """
+
+    out: Path
+    name: str
+    schema: str
+    parents: Mapping[str, str]
+    config: Json
+
+    def current(self) -> Artefact | None:
+        """The artefact already there, when it is intact and was made from the same things; else None.
+
+        Raises ArtefactError when it is there but was changed after it was written.
+        """
+        path = self.out / self.name
+        if not path.is_file():
+            return None
+        artefact = read_artefact(path, self.schema)
+        same = (
+            artefact.made_by == MADE_BY
+            and dict(artefact.parents) == dict(self.parents)
+            and artefact.config == self.config
+        )
+        return artefact if same else None
+
+    def run(self, work: Callable[[Path], Json], *, replace: bool = False, force: bool = False) -> Artefact:
+        """Do the work in a hidden folder and put it in place whole, or return what is already current.
+
+        Parameters
+        ----------
+        work : callable
+            Gets an empty folder, writes payload files into it, returns the JSON payload.
+        replace : bool
+            Whether a stale but intact result of this same stage may be replaced unasked.
+        force : bool
+            Replace whatever this stage made before, even if it was tampered with. A folder that holds
+            anything this stage did not make is refused even then.
+
+        Raises
+        ------
+        WouldOverwriteError, ArtefactError, OutputError
+        """
+        if not force and (found := self.current()) is not None:
+            return found
+        self._refuse_foreign(replace=replace or force)
+        partial = self.out.with_name(f".{self.out.name}.{secrets.token_hex(4)}.partial")
+        try:
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+            partial.mkdir()
+        except OSError as error:
+            raise OutputError(f"{self.out}: cannot write: {error.strerror}; choose another --out") from error
+        try:
+            payload = work(partial)
+            files = {entry.name: sha256_file(entry) for entry in sorted(partial.iterdir())}
+            document = envelope(self.schema, payload, parents=self.parents, config=self.config, files=files)
+            write_bytes(partial / self.name, document)
+            with _moved_aside(self.out):
+                partial.replace(self.out)
+        except OSError as error:
+            raise OutputError(f"{self.out}: cannot write: {error.strerror or error}") from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        return read_artefact(self.out / self.name, self.schema)
+
+    def _refuse_foreign(self, *, replace: bool) -> None:
+        """Raise WouldOverwriteError unless ``out`` is absent, empty, or wholly this stage's own."""
+        if not self.out.exists():
+            return
+        if not self.out.is_dir():
+            raise WouldOverwriteError(f"{self.out}: is a file; --out must name a folder")
+        entries = {entry.name for entry in self.out.iterdir()}
+        if not entries:
+            return
+        if self.name not in entries:
+            raise WouldOverwriteError(f"{self.out}: holds files that crumple did not put there; choose an empty --out")
+        try:
+            own = set(json.loads((self.out / self.name).read_bytes())["files"]) | {self.name}
+        except (ValueError, KeyError, TypeError):
+            own = {self.name}
+        if foreign := sorted(entries - own):
+            raise WouldOverwriteError(f"{self.out}: holds {foreign[0]!r}, which this stage did not make; move it away")
+        if not replace:
+            raise WouldOverwriteError(f"{self.out}: already holds a {self.schema} made otherwise; --force replaces it")
+
+
+@contextlib.contextmanager
+def _moved_aside(folder: Path) -> Iterator[None]:
+    """Move an existing folder out of the way; bring it back if what follows fails."""
+    if not folder.exists():
+        yield
+        return
+    aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.old")
+    os.replace(folder, aside)
+    try:
+        yield
+    except BaseException:
+        os.replace(aside, folder)
+        raise
+    shutil.rmtree(aside)
