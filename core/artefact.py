@@ -20,7 +20,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -277,10 +276,10 @@ def _moved_aside(folder: Path) -> Iterator[None]:
         yield
         return
     aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.old")
-    os.replace(folder, aside)
+    folder.replace(aside)
     try:
         yield
     except BaseException:
-        os.replace(aside, folder)
+        aside.replace(folder)
         raise
     shutil.rmtree(aside)

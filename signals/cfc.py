@@ -40,7 +40,8 @@ def cfc(trace: Trace, channel_class: int, *, design_hz_per_cfc: float = J211_DES
         raise SignalError(f"{trace.name}: CFC {channel_class} does not exist, choose one of {CLASSES}")
     if trace.rate_hz < 10 * channel_class:
         raise SignalError(
-            f"{trace.name}: {trace.rate_hz:g} Hz is too slow for CFC {channel_class}, which needs {10 * channel_class} Hz"
+            f"{trace.name}: {trace.rate_hz:g} Hz is too slow for CFC {channel_class}, which needs"
+            f" {10 * channel_class} Hz"
         )
     from scipy.signal import lfilter, lfiltic
 

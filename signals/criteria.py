@@ -59,7 +59,7 @@ def required_ttf_s(decel_g: Float, dt_s: float, rule: RttfRule) -> Float:
         it uses the whole pulse, as the rule demands.
     """
     moved = np.atleast_2d(free_flight_m(decel_g, dt_s))
-    n_horizon = min(moved.shape[-1], int(round(rule.horizon_s / dt_s)) + 1)
+    n_horizon = min(moved.shape[-1], round(rule.horizon_s / dt_s) + 1)
     moved = moved[:, :n_horizon]
     reached = moved >= rule.distance_m
     first = np.argmax(reached, axis=-1)

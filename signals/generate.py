@@ -38,8 +38,8 @@ class CorpusPlan:
             "hammer": 100,
         }
     )
-    sensors: SensorPair = SensorPair()
-    rttf: RttfRule = RttfRule()
+    sensors: SensorPair = field(default_factory=SensorPair)
+    rttf: RttfRule = field(default_factory=RttfRule)
 
     def __post_init__(self) -> None:
         import difflib

@@ -63,7 +63,7 @@ class SensorPair:
     """The main sensor and the independent one of the arming (safing) path, read at the same rate."""
 
     __pydantic_config__ = STRICT
-    main: SensorSpec = SensorSpec()
+    main: SensorSpec = field(default_factory=SensorSpec)
     safing: SensorSpec = field(default_factory=lambda: SensorSpec(lsb_g="1/4", clamp_lsb=480, filter_order=3))
 
     def __post_init__(self) -> None:
@@ -152,4 +152,5 @@ def sense(
 
 def sense_trace(trace: Trace, spec: SensorSpec) -> Counts:
     """Counts of a measured trace behind a nominal sensor: no gain error, offset, phase or added noise."""
-    return sense(trace.decel_g[None, :], trace.rate_hz, spec, Tolerances.nominal(1), None)[0]
+    counts: Counts = sense(trace.decel_g[None, :], trace.rate_hz, spec, Tolerances.nominal(1), None)[0]
+    return counts
