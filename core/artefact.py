@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +29,9 @@ from pathlib import Path
 from typing import Any
 
 from . import MADE_BY
-from .errors import ArtefactError, OutputError, WouldOverwriteError
+from .errors import ArtefactError, CrumpleError, OutputError, WouldOverwriteError
+
+log = logging.getLogger("crumple")
 
 Json = Any
 ENVELOPE_KEYS = {"config", "files", "made_by", "parents", "payload", "schema", "sha256"}
@@ -64,7 +67,7 @@ def canonical_json(value: Json) -> bytes:
 
 
 def sha256_bytes(data: bytes) -> str:
-    """Hexadecimal SHA-256 of some bytes."""
+    """Hexadecimal SHA-256 of ``data``."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -78,7 +81,7 @@ def sha256_file(path: Path) -> str:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: to a temporary name beside it, then renamed.
+    """Write ``data`` to a file whole or not at all: to a temporary name beside it, then renamed.
 
     Raises OutputError naming the path when the folder cannot be written.
     """
@@ -147,8 +150,16 @@ def read_artefact(path: Path, schema: str) -> Artefact:
         digest = sha256_bytes(canonical_json(content))
     except ValueError as error:
         raise ArtefactError(f"{path}: holds a number that is not finite") from error
+    except RecursionError as error:
+        raise ArtefactError(f"{path}: not an artefact of crumple (nested too deeply)") from error
     if digest != document["sha256"] or canonical != data:
         raise ArtefactError(f"{path}: was changed after it was written (its SHA-256 does not match); make it again")
+    # Anyone can compute a digest, so the shape is not believed on its word.
+    for key in ("parents", "files"):
+        if not isinstance(document[key], dict) or not all(isinstance(value, str) for value in document[key].values()):
+            raise ArtefactError(f"{path}: {key!r} is not a table of SHA-256 values by name")
+    if not isinstance(document["made_by"], str):
+        raise ArtefactError(f"{path}: 'made_by' is not a text")
     artefact = Artefact(
         path=path,
         schema=schema,
@@ -165,7 +176,11 @@ def read_artefact(path: Path, schema: str) -> Artefact:
         payload_file = path.parent / name
         if not payload_file.is_file():
             raise ArtefactError(f"{payload_file}: missing, although {path.name} vouches for it; make it again")
-        if sha256_file(payload_file) != expected:
+        try:
+            found = sha256_file(payload_file)
+        except OSError as error:
+            raise ArtefactError(f"{payload_file}: cannot read: {error.strerror}") from error
+        if found != expected:
             raise ArtefactError(f"{payload_file}: was changed after it was written (SHA-256 differs from {path.name})")
     return artefact
 
@@ -202,12 +217,10 @@ class Stage:
         if not path.is_file():
             return None
         artefact = read_artefact(path, self.schema)
-        same = (
-            artefact.made_by == MADE_BY
-            and dict(artefact.parents) == dict(self.parents)
-            and artefact.config == self.config
-        )
-        return artefact if same else None
+        # Compared as written: 1, 1.0 and True are equal in Python, a tuple and a list are not.
+        there = canonical_json([artefact.made_by, dict(artefact.parents), artefact.config])
+        wanted = canonical_json([MADE_BY, dict(self.parents), {} if self.config is None else self.config])
+        return artefact if there == wanted else None
 
     def run(self, work: Callable[[Path], Json], *, replace: bool = False, force: bool = False) -> Artefact:
         """Do the work in a hidden folder and put it in place whole, or return what is already current.
@@ -224,11 +237,21 @@ class Stage:
 
         Raises
         ------
-        WouldOverwriteError, ArtefactError, OutputError
+        WouldOverwriteError
+            ``out`` holds something else, or a stale result that nobody asked to replace.
+        ArtefactError
+            What is there was changed after it was written.
+        OutputError
+            ``out`` cannot be written. Other errors of ``work`` pass through; what was there stays.
         """
+        if self.out.name in ("", ".."):
+            raise OutputError(f"{self.out}: --out must name a folder, such as {self.name.partition('.')[0]}")
         if not force and (found := self.current()) is not None:
             return found
-        self._refuse_foreign(replace=replace or force)
+        try:
+            self._refuse_foreign(replace=replace or force)
+        except PermissionError as error:
+            raise OutputError(f"{self.out}: cannot look into it: {error.strerror}; choose another --out") from error
         partial = self.out.with_name(f".{self.out.name}.{secrets.token_hex(4)}.partial")
         try:
             self.out.parent.mkdir(parents=True, exist_ok=True)
@@ -242,7 +265,12 @@ class Stage:
             write_bytes(partial / self.name, document)
             with _moved_aside(self.out):
                 partial.replace(self.out)
+        except CrumpleError:
+            raise
         except OSError as error:
+            named = "" if error.filename is None else str(error.filename)
+            if named and partial.name not in named and named != str(self.out):
+                raise  # it speaks of some other file: an input, not the folder we write
             raise OutputError(f"{self.out}: cannot write: {error.strerror or error}") from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -260,9 +288,13 @@ class Stage:
         if self.name not in entries:
             raise WouldOverwriteError(f"{self.out}: holds files that crumple did not put there; choose an empty --out")
         try:
-            own = set(json.loads((self.out / self.name).read_bytes())["files"]) | {self.name}
-        except (ValueError, KeyError, TypeError):
-            own = {self.name}
+            document = json.loads((self.out / self.name).read_bytes())
+            kind = document["schema"].partition("/")[0]
+            own = set(document["files"]) | {self.name}
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            kind, own = "", set()
+        if kind != self.schema.partition("/")[0]:
+            own = set()  # a file that only shares the name
         if foreign := sorted(entries - own):
             raise WouldOverwriteError(f"{self.out}: holds {foreign[0]!r}, which this stage did not make; move it away")
         if not replace:
@@ -282,4 +314,7 @@ def _moved_aside(folder: Path) -> Iterator[None]:
     except BaseException:
         aside.replace(folder)
         raise
-    shutil.rmtree(aside)
+    try:
+        shutil.rmtree(aside)
+    except OSError as error:  # the new result stands; what is left over is only in the way
+        log.warning("%s: could not remove the replaced result: %s", aside, error.strerror)
