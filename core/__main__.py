@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import logging
 import sys
@@ -36,9 +37,11 @@ class LazyGroup(click.Group):
     """Imports a command's module only when that command is used, so that start-up stays fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every verb, whatever ``ctx``."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command behind the verb ``cmd_name``, its module imported now; None (in any ``ctx``) if unknown."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(COMMANDS[cmd_name][0])
@@ -46,7 +49,18 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Click's own, except that an unknown verb at the head of ``args`` is told its nearest (usage of ``ctx``)."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known verbs: {', '.join(COMMANDS)}"
+            raise click.UsageError(f"unknown verb {args[0]!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of verbs to ``formatter`` from the table, so that ``ctx``'s help imports no command."""
         with formatter.section("Commands, in the order of work"):
             formatter.write_dl([(verb, text) for verb, (_, text) in COMMANDS.items()])
 
@@ -67,7 +81,19 @@ def crumple(verbose: bool, quiet: bool, debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; errors become one line on stderr and an exit code."""
+    """Run a command; errors become one line on stderr and an exit code.
+
+    Parameters
+    ----------
+    arguments : list of str or None
+        Words after ``crumple``; None takes them from the command line.
+
+    Returns
+    -------
+    int
+        0 done, 1 a property or comparison failed, 2 usage or configuration, 3 bad input data, 4 an
+        optional tool is missing, 5 undecided, 70 a bug in crumple, 130 interrupted.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     if debug:  # accepted anywhere on the line, since that is where one adds it

@@ -32,7 +32,7 @@ def force_option(command: Command) -> Command:
 
 
 def out_option(default: str) -> Callable[[Command], Command]:
-    """``--out DIR``: the folder that the stage writes, as a whole."""
+    """``--out DIR``: the folder that the stage writes, as a whole; ``default`` where it is not given."""
     return click.option(
         "--out",
         type=click.Path(path_type=Path, file_okay=False),
@@ -53,7 +53,7 @@ def config_option(command: Command) -> Command:
 
 
 def emit(document: dict[str, Any], text: str, *, as_json: bool) -> None:
-    """Print a result to stdout: the text, or the same numbers as one JSON document."""
+    """Print a result to stdout: ``text``, or (``as_json``) the same numbers as one JSON ``document``."""
     if as_json:
         click.echo(json.dumps({"schema": SCHEMA, **document}, sort_keys=True, indent=2, allow_nan=False))
     else:
@@ -61,7 +61,7 @@ def emit(document: dict[str, Any], text: str, *, as_json: bool) -> None:
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A plain-text table, columns aligned, numbers as given."""
+    """A plain-text table under a ``title``: one column for each name in ``header``, ``rows`` as given."""
     import io
 
     from rich.console import Console

@@ -14,6 +14,7 @@
     |-- OutputError (OSError)                 3   cannot write where asked
     |-- ModelError (ValueError)               3   integers that break a model's own rules
     |-- CheckFailedError (AssertionError)     1   a property or comparison failed
+    |-- CompileError (RuntimeError)           1   the C compiler refused code that crumple wrote
     |-- ToolMissingError (RuntimeError)       4   an optional tool is not installed
     `-- UndecidedError (RuntimeError)         5   the prover could not decide
 
@@ -82,6 +83,12 @@ class ModelError(CrumpleError, ValueError):
 
 class CheckFailedError(CrumpleError, AssertionError):
     """A property does not hold or two implementations differ: the run worked, its answer is no."""
+
+    exit_code = 1
+
+
+class CompileError(CrumpleError, RuntimeError):
+    """The C compiler refused code that crumple wrote: always a bug or a broken compiler."""
 
     exit_code = 1
 

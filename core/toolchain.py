@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import CrumpleError, ToolMissingError
+from .errors import CompileError, ToolMissingError
 
 STRICT_FLAGS = (
     "-std=c99",
@@ -34,24 +34,32 @@ class Compiler:
     def shared_library(self, sources: Sequence[Path], library: Path, *, include: Sequence[Path]) -> None:
         """Compile C sources into a shared library under the strict flags.
 
+        Parameters
+        ----------
+        sources : sequence of Path
+            C files, compiled and linked in one go.
+        library : Path
+            The file to write.
+        include : sequence of Path
+            Folders to look for headers in.
+
         Raises
         ------
         CompileError
             With the compiler's own words.
+        ToolMissingError
+            The compiler cannot be started.
         """
         arguments = [*self.command, *STRICT_FLAGS, "-O2", "-fPIC", "-shared"]
         arguments += [f"-I{folder}" for folder in include]
         arguments += [str(source) for source in sources]
         arguments += ["-o", str(library)]
-        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(arguments, capture_output=True, text=True, errors="replace", check=False)
+        except OSError as error:
+            raise ToolMissingError(f"{self.name} ({self.command[0]}) cannot be started: {error.strerror}") from error
         if done.returncode != 0:
             raise CompileError(f"{self.name} refused {', '.join(s.name for s in sources)}:\n{done.stderr.strip()}")
-
-
-class CompileError(CrumpleError, RuntimeError):
-    """The C compiler refused code that crumple wrote: always a bug or a broken compiler."""
-
-    exit_code = 1
 
 
 def find_compiler() -> Compiler:
