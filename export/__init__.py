@@ -1,0 +1,1 @@
+"""Printing what was decided and proved: C99, ONNX, and the safety-analysis report."""

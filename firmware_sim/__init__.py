@@ -1,0 +1,1 @@
+"""The simulated airbag controller: it reads exported files and has never heard of training."""

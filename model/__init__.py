@@ -1,0 +1,1 @@
+"""What the model is, and what it provably does."""

@@ -1,0 +1,1 @@
+"""C templates: they hold C, Python holds the values."""

@@ -1,0 +1,110 @@
+"""The export's stages over files: export, validate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from crumple.artefact import Artefact, Json, Stage, read_artefact, write_bytes
+from crumple.errors import ArtefactError
+from crumple.model.deployed import DeployedModel, read_model
+from crumple.model.stages import NET_FILE
+from crumple.signals.corpus import MANIFEST, Corpus, read_corpus
+from crumple.toolchain import find_compiler
+
+from .c99 import render_c
+from .onnx_graphs import float_graph, integer_graph
+from .validate import compare
+
+Advance = Callable[[int, str], None]
+
+SCHEMA = "crumple.export/1"
+FILE = "export.json"
+VALIDATION_SCHEMA = "crumple.validation/1"
+VALIDATION_FILE = "validation.json"
+
+
+def quietly(done: int, status: str) -> None:
+    """Progress nobody watches."""
+
+
+def export_stage(model_folder: Path, out: Path, *, replace: bool = False, force: bool = False) -> Artefact:
+    """Print a model as C99 and ONNX.
+
+    Parameters
+    ----------
+    model_folder : Path
+        Folder with ``model.json`` and ``net.json``, as training writes it.
+    out : Path
+    replace, force : bool
+        See ``Stage.run``.
+    """
+    model, artefact = read_model(model_folder)
+    stage = Stage(out, FILE, SCHEMA, {"model": artefact.sha256}, {})
+
+    def work(folder: Path) -> Json:
+        for name, text in render_c(model, artefact.sha256).items():
+            write_bytes(folder / name, text.encode("ascii"))
+        net = json.loads(artefact.file(NET_FILE).read_bytes())
+        write_bytes(folder / "crumple_integer.onnx", integer_graph(model, artefact.sha256))
+        write_bytes(folder / "crumple_float.onnx", float_graph(net, model, artefact.sha256))
+        # What runs next to the exported code needs of the model, without knowing how it was made.
+        return {"model": model.payload(), "model_sha256": artefact.sha256}
+
+    return stage.run(work, replace=replace, force=force)
+
+
+def read_export(folder: Path) -> Artefact:
+    """Read an export folder's artefact. Raises ArtefactError."""
+    return read_artefact(folder / FILE, SCHEMA)
+
+
+def validate_stage(
+    model_folder: Path,
+    export_folder: Path,
+    corpus_folders: list[Path],
+    out: Path,
+    *,
+    replace: bool = False,
+    force: bool = False,
+    advance: Advance = quietly,
+) -> Artefact:
+    """Compare Python, C and ONNX on every window of the corpora and on stress signals.
+
+    The payload counts windows and differences, and names the compiler.
+
+    Raises
+    ------
+    ArtefactError
+        The export was printed from another model.
+    ToolMissingError
+        No C compiler.
+    """
+    model, model_artefact = read_model(model_folder)
+    export = read_export(export_folder)
+    if export.parents["model"] != model_artefact.sha256:
+        raise ArtefactError(f"{export.path}: printed from another model than {model_artefact.path}; export again")
+    compiler = find_compiler()
+    corpora = {f"corpus_{k}": read_artefact(f / MANIFEST, "crumple.corpus/1") for k, f in enumerate(corpus_folders)}
+    parents = {"model": model_artefact.sha256, "export": export.sha256}
+    parents |= {name: artefact.sha256 for name, artefact in corpora.items()}
+    stage = Stage(out, VALIDATION_FILE, VALIDATION_SCHEMA, parents, {})
+
+    def work(folder: Path) -> Json:
+        total = _compare_all(model, export_folder, corpus_folders, advance)
+        return {**total, "compiler": compiler.name}
+
+    return stage.run(work, replace=replace, force=force)
+
+
+def _compare_all(
+    model: DeployedModel, export_folder: Path, corpus_folders: list[Path], advance: Advance
+) -> dict[str, int]:
+    """Sum of the comparisons on stress signals alone (no corpus) or on each corpus."""
+    compiler = find_compiler()
+    corpora: list[Corpus | None] = [read_corpus(folder)[0] for folder in corpus_folders]
+    parts = [compare(model, export_folder, corpus, compiler, advance) for corpus in corpora or [None]]
+    keys = asdict(parts[0])
+    return {key: sum(asdict(part)[key] for part in parts) for key in keys}

@@ -1,0 +1,114 @@
+"""The controller's stage over files: simulate."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from crumple.artefact import Artefact, Json, Stage, canonical_json, write_bytes
+from crumple.errors import CorpusError
+from crumple.export.stages import read_export
+from crumple.signals.corpus import MEASURED, Corpus, Event, read_corpus
+from crumple.toolchain import find_compiler
+
+from .build import build_controller
+from .outcome import as_json, outcome, tally
+from .replay import Controller, Timeline
+
+Advance = Callable[[int, str], None]
+
+SCHEMA = "crumple.simulation/1"
+FILE = "simulation.json"
+TIMELINES_FILE = "timelines.json"
+
+
+def quietly(done: int, status: str) -> None:
+    """Progress nobody watches."""
+
+
+def simulate_stage(
+    export_folder: Path,
+    corpus_folder: Path,
+    out: Path,
+    *,
+    replace: bool = False,
+    force: bool = False,
+    advance: Advance = quietly,
+) -> Artefact:
+    """Compile the controller with the exported model and run every event of a corpus through it.
+
+    The payload holds each event's outcome and the tally; ``timelines.json`` the full traces of measured
+    events and of the first event of every synthetic mode, for plots.
+
+    Raises
+    ------
+    CorpusError
+        The corpus was sensed by other sensors than the model reads.
+    ToolMissingError, CompileError
+    """
+    export = read_export(export_folder)
+    corpus, corpus_artefact = read_corpus(corpus_folder)
+    _same_sensors(export, corpus, corpus_artefact)
+    compiler = find_compiler()
+    parents = {"export": export.sha256, "corpus": corpus_artefact.sha256}
+    stage = Stage(out, FILE, SCHEMA, parents, {})
+
+    def work(folder: Path) -> Json:
+        outcomes, timelines, drawn = [], {}, set()
+        with tempfile.TemporaryDirectory(prefix="crumple-", ignore_cleanup_errors=True) as build:
+            controller = Controller(build_controller(export_folder, Path(build), compiler))
+            for done, event in enumerate(corpus):
+                timeline = controller.run(event.main_lsb, event.safing_lsb)
+                outcomes.append(outcome(event, timeline, corpus.sample_period_s))
+                if event.source == MEASURED or event.mode not in drawn:
+                    drawn.add(event.mode)
+                    timelines[event.name] = _traces(event, timeline, corpus)
+                if done % 64 == 0:
+                    advance(done, event.mode)
+        write_bytes(folder / TIMELINES_FILE, canonical_json(timelines))
+        return {"events": as_json(outcomes), "tally": tally(outcomes), "compiler": compiler.name}
+
+    return stage.run(work, replace=replace, force=force)
+
+
+def _traces(event: Event, timeline: Timeline, corpus: Corpus) -> dict[str, Any]:
+    """Everything a plot of one event needs."""
+    return {
+        "first_sample_s": event.first_sample_s,
+        "sample_period_s": corpus.sample_period_s,
+        "main_g": (event.main_lsb * float(corpus.sensors.main.lsb)).tolist(),
+        "safing_g": (event.safing_lsb * float(corpus.sensors.safing.lsb)).tolist(),
+        "y": timeline.y.tolist(),
+        "mode": timeline.mode.tolist(),
+        "fire_request": timeline.fire_request.astype(int).tolist(),
+        "armed": timeline.armed.astype(int).tolist(),
+    }
+
+
+def _same_sensors(export: Artefact, corpus: Corpus, corpus_artefact: Artefact) -> None:
+    """Raise CorpusError unless the corpus holds the counts that the exported model reads."""
+    model = export.payload["model"]
+    wanted = {
+        "main lsb_g": Fraction(model["lsb_g"]),
+        "main clamp_lsb": model["clamp_lsb"],
+        "sample_rate_hz": model["sample_rate_hz"],
+        "safing lsb_g": Fraction(model["arming"]["lsb_g"]),
+        "safing clamp_lsb": model["arming"]["clamp_lsb"],
+    }
+    main, safing = corpus.sensors.main, corpus.sensors.safing
+    found = {
+        "main lsb_g": main.lsb,
+        "main clamp_lsb": main.clamp_lsb,
+        "sample_rate_hz": main.sample_rate_hz,
+        "safing lsb_g": safing.lsb,
+        "safing clamp_lsb": safing.clamp_lsb,
+    }
+    for name, value in wanted.items():
+        if found[name] != value:
+            raise CorpusError(
+                f"{corpus_artefact.path}: {name} is {found[name]}, the model reads {value};"
+                " generate or import with the model's sensors"
+            )

@@ -1,0 +1,121 @@
+"""The model's commands: train, prove, check."""
+
+from __future__ import annotations
+
+from dataclasses import replace as with_changes
+from pathlib import Path
+
+import click
+
+from crumple.cli import config_option, emit, force_option, json_option, log, out_option, progress, table
+from crumple.config import build, read_toml
+from crumple.errors import CheckFailedError, UndecidedError
+
+from .analysis.properties import read_requirements
+
+requirements_option = click.option(
+    "--requirements",
+    "requirements_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TOML file with requirements; the shipped reference set of a frontal sensor if left out.",
+)
+
+
+@click.command("train", epilog="Example: crumple train corpus --out model")
+@click.argument("corpus", type=click.Path(path_type=Path))
+@config_option
+@requirements_option
+@click.option("--seed", type=click.IntRange(min=0), help="Overrides the configuration's seed.")
+@out_option("model")
+@force_option
+@json_option
+def train_command(
+    corpus: Path,
+    config_path: Path | None,
+    requirements_path: Path | None,
+    seed: int | None,
+    out: Path,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Train a net on CORPUS and write the integers that ship.
+
+    Requirements are an input of training: their certified bounds are penalised, and they cap the threshold.
+    """
+    from .stages import train_stage
+    from .training import TrainingPlan
+
+    plan = build(TrainingPlan, read_toml(config_path), where=str(config_path)) if config_path else TrainingPlan()
+    if seed is not None:
+        plan = with_changes(plan, seed=seed)
+    with progress("train", plan.n_steps) as advance:
+        artefact = train_stage(corpus, out, plan, read_requirements(requirements_path), force=force, advance=advance)
+    model = artefact.payload
+    n_parameters = sum(len(row) + 2 for row in model["hidden_weight"]) + 1
+    document = {"model": str(artefact.path), "sha256": artefact.sha256, "n_parameters": n_parameters}
+    text = table(
+        "Deployed model",
+        ("what", "value"),
+        [
+            ("file", artefact.path),
+            ("SHA-256", artefact.sha256),
+            ("shape", f"{len(model['hidden_weight'][0])}-{len(model['hidden_weight'])}-1, {n_parameters} integers"),
+            ("confirmation", f"{model['confirm_votes']} of {model['confirm_window']} samples"),
+        ],
+    )
+    emit(document, text, as_json=as_json)
+
+
+@click.command("prove", epilog="Example: crumple prove model --out proof")
+@click.argument("model", type=click.Path(path_type=Path))
+@requirements_option
+@out_option("proof")
+@force_option
+@json_option
+def prove_command(model: Path, requirements_path: Path | None, out: Path, force: bool, as_json: bool) -> None:
+    """Prove the requirements on the integers of MODEL, and write a certificate for each.
+
+    Exits 1 if a requirement is violated, 5 if one is undecided; undecided is never counted as proved.
+    """
+    from .stages import prove_stage
+
+    requirements = read_requirements(requirements_path)
+    with progress("prove", len(requirements)) as advance:
+        artefact = prove_stage(model, out, requirements, force=force, advance=advance)
+    payload = artefact.payload
+    rows = [(row["id"], row["verdict"], row["text"], row["detail"]) for row in payload["requirements"]]
+    title = f"{payload['proved']} of {payload['total']} requirements proved"
+    emit({"requirements": payload}, table(title, ("id", "verdict", "requirement", "detail"), rows), as_json=as_json)
+    verdicts = {row["verdict"] for row in payload["requirements"]}
+    if "violated" in verdicts:
+        raise CheckFailedError(f"{out}: a requirement is violated; its certificate holds a sequence that shows it")
+    if "unknown" in verdicts:
+        raise UndecidedError(f"{out}: a requirement is undecided, which counts as not proved")
+
+
+@click.command("check", epilog="Example: crumple check crumple-demo")
+@click.argument("folder", type=click.Path(path_type=Path))
+@json_option
+def check_command(folder: Path, as_json: bool) -> None:
+    """Re-check every certificate below FOLDER against the model and property files beside it.
+
+    The checker is one file of standard-library Python that imports nothing of crumple; its path is printed,
+    so that it can be read, copied and run alone.
+    """
+    from .analysis import checker
+    from .stages import check_folder
+
+    checked = check_folder(folder)
+    rows = [(r.property_id, r.verdict, r.text or r.certificate, r.reason) for r in checked.results]
+    title = f"{checked.proved} of {len(checked.results)} certificates prove their requirement"
+    document = {
+        "accepted": checked.accepted,
+        "certificates": [result._asdict() for result in checked.results],
+        "proved": checked.proved,
+        "total": len(checked.results),
+    }
+    emit(document, table(title, ("id", "verdict", "requirement", "why not"), rows), as_json=as_json)
+    log.info("checked by %s", checker.__file__)
+    if not checked.accepted:
+        first = next(result for result in checked.results if result.verdict != "proved")
+        raise CheckFailedError(f"{folder}: {first.certificate}: {first.verdict}: {first.reason or first.text}")

@@ -1,0 +1,166 @@
+"""The model's stages over files: train, prove, check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crumple.artefact import Artefact, Json, Stage, canonical_json, envelope, read_artefact, sha256_file, write_bytes
+from crumple.config import plain
+from crumple.errors import InputDataError
+from crumple.signals.corpus import read_corpus
+
+from . import deployed
+from .analysis import checker
+from .analysis.properties import SCHEMA as PROPERTY_SCHEMA
+from .analysis.properties import RequirementSet
+from .analysis.prover import Proved, Unknown, prove
+from .deployed import read_model
+from .quantise import INPUT_UNIT_G
+from .training import TrainingPlan, train
+
+Advance = Callable[[int, str], None]
+
+NET_FILE = "net.json"
+HISTORY_FILE = "history.json"
+PROOF_SCHEMA = "crumple.proof/1"
+PROOF_FILE = "proof.json"
+CERTIFICATE_SCHEMA = "crumple.certificate/1"
+
+
+def quietly(done: int, status: str) -> None:
+    """Progress nobody watches."""
+
+
+def train_stage(
+    corpus_folder: Path,
+    out: Path,
+    plan: TrainingPlan,
+    requirements: RequirementSet,
+    *,
+    replace: bool = False,
+    force: bool = False,
+    advance: Advance = quietly,
+) -> Artefact:
+    """Train on a corpus folder and write ``model.json`` (integers), ``net.json`` (floats) and the history.
+
+    Parameters
+    ----------
+    corpus_folder, out : Path
+    plan : TrainingPlan
+    requirements : RequirementSet
+    replace, force : bool
+        See ``Stage.run``.
+    advance : callable
+        Told steps done and a status text.
+    """
+    corpus, corpus_artefact = read_corpus(corpus_folder)
+    stage = Stage(
+        out,
+        deployed.FILE,
+        deployed.SCHEMA,
+        {"corpus": corpus_artefact.sha256},
+        {"training": plain(plan), "requirements": [requirement.payload() for requirement in requirements]},
+    )
+
+    def work(folder: Path) -> Json:
+        trained = train(corpus, requirements, plan, advance)
+        net = {
+            "hidden_weight": trained.net.hidden_weight.tolist(),
+            "hidden_bias": trained.net.hidden_bias.tolist(),
+            "output_weight": trained.net.output_weight.tolist(),
+            "output_bias": trained.net.output_bias.tolist(),
+            "unit_lsb": INPUT_UNIT_G / float(trained.model.lsb_g) * trained.model.block_samples,
+        }
+        write_bytes(folder / NET_FILE, canonical_json(net))
+        write_bytes(folder / HISTORY_FILE, canonical_json(list(trained.history)))
+        return trained.model.payload()
+
+    return stage.run(work, replace=replace, force=force)
+
+
+def prove_stage(
+    model_path: Path,
+    out: Path,
+    requirements: RequirementSet,
+    *,
+    replace: bool = False,
+    force: bool = False,
+    advance: Advance = quietly,
+) -> Artefact:
+    """Prove every requirement on a deployed model; write a property and a certificate file for each.
+
+    The payload of ``proof.json`` lists the verdicts: ``proved``, ``violated`` or ``unknown`` (which has no
+    certificate, and is a failure).
+    """
+    model, model_artefact = read_model(model_path)
+    config = {"requirements": [requirement.payload() for requirement in requirements]}
+    stage = Stage(out, PROOF_FILE, PROOF_SCHEMA, {"model": model_artefact.sha256}, config)
+
+    def work(folder: Path) -> Json:
+        verdicts = []
+        for done, requirement in enumerate(requirements):
+            advance(done, requirement.id)
+            verdict = prove(model, requirement)
+            property_file = folder / f"{requirement.id}.property.json"
+            write_bytes(property_file, envelope(PROPERTY_SCHEMA, requirement.payload()))
+            row: dict[str, Any] = {**requirement.payload(), "detail": ""}
+            if isinstance(verdict, Unknown):
+                row |= {"verdict": "unknown", "detail": verdict.reason}
+            else:
+                certificate = envelope(
+                    CERTIFICATE_SCHEMA,
+                    verdict.certificate,
+                    parents={"model": model_artefact.sha256, "property": sha256_file(property_file)},
+                )
+                write_bytes(folder / f"{requirement.id}.certificate.json", certificate)
+                row["verdict"] = verdict.certificate["verdict"]
+                row["certificate_bytes"] = len(certificate)
+                if isinstance(verdict, Proved) and verdict.bound is not None:
+                    row["detail"] = f"y <= {verdict.bound.numerator // verdict.bound.denominator} on the whole set"
+            verdicts.append(row)
+            advance(done + 1, f"{requirement.id} {row['verdict']}")
+        proved = sum(row["verdict"] == "proved" for row in verdicts)
+        return {"requirements": verdicts, "proved": proved, "total": len(verdicts)}
+
+    return stage.run(work, replace=replace, force=force)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the standalone checker said of a folder."""
+
+    results: tuple[checker.Result, ...]
+
+    @property
+    def proved(self) -> int:
+        """Certificates accepted as proofs."""
+        return sum(result.verdict == "proved" for result in self.results)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether every certificate proves its property, and no property lacks one."""
+        return self.proved == len(self.results)
+
+
+def check_folder(folder: Path) -> Checked:
+    """Run the standalone checker over a folder.
+
+    Raises
+    ------
+    InputDataError
+        The folder does not exist or holds no certificate and no property.
+    """
+    if not folder.is_dir():
+        raise InputDataError(f"{folder}: no such folder; give one that holds model.json and *.certificate.json")
+    results = checker.check_folder(folder)
+    if not results:
+        raise InputDataError(f"{folder}: holds no *.certificate.json; run `crumple prove` first")
+    return Checked(tuple(results))
+
+
+def read_proof(folder: Path) -> Artefact:
+    """Read the verdicts of a proof folder. Raises ArtefactError."""
+    return read_artefact(folder / PROOF_FILE, PROOF_SCHEMA)
