@@ -7,7 +7,11 @@ Every number says where it comes from in its field's description: a source, or t
 from __future__ import annotations
 
 import difflib
+import json
+import reprlib
 import sys
+import types
+import typing
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,7 +32,7 @@ STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Parse a TOML file. Raises ConfigError naming the file, and the line where TOML itself is broken."""
+    """Parse the TOML file at ``path``. Raises ConfigError naming it, and the line where TOML itself is broken."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -54,8 +58,13 @@ def build(kind: type[T], values: Any, *, where: str) -> T:
     ConfigError
         All problems at once, one a line, each with its key; an unknown key suggests the nearest.
     """
+    # By way of JSON: only there does strict mode take a table for a dataclass and an array for a tuple.
     try:
-        return TypeAdapter(kind).validate_python(values)
+        text = json.dumps(values)
+    except TypeError as error:
+        raise ConfigError(f"{where}: {error}; write dates and times as text") from error
+    try:
+        return TypeAdapter(kind).validate_json(text)
     except ValidationError as error:
         problems = [_problem(kind, item) for item in error.errors(include_url=False)]
         raise ConfigError("\n".join(f"{where}: {problem}" for problem in problems)) from None
@@ -72,23 +81,30 @@ def _problem(kind: type, item: Any) -> str:
     if item["type"] == "missing":
         return f"key {key!r} is missing"
     message = item["msg"].replace("Input should be", "should be").removeprefix("Value error, ")
-    return f"{key or 'value'} = {item['input']!r}: {message}"
+    if item["type"] == "value_error":  # a dataclass's own check: its words name the values they are about
+        return f"{key}: {message}" if key else message
+    return f"{key or 'the whole'} = {reprlib.repr(item['input'])}: {message}"
 
 
 def _keys_at(kind: Any, location: tuple[Any, ...]) -> list[str]:
     """Names of the fields of the dataclass that a location leads to."""
-    import typing
+
+    def settled(kind: Any) -> Any:
+        """The dataclass in ``Settings | None``; anything else as it is."""
+        if typing.get_origin(kind) in (typing.Union, types.UnionType):
+            return next((member for member in typing.get_args(kind) if is_dataclass(member)), kind)
+        return kind
 
     for part in location:
         if is_dataclass(kind) and isinstance(kind, type):
-            kind = typing.get_type_hints(kind).get(str(part))
+            kind = settled(typing.get_type_hints(kind).get(str(part)))
         elif typing.get_args(kind):
-            kind = typing.get_args(kind)[-1 if typing.get_origin(kind) is dict else 0]
+            kind = settled(typing.get_args(kind)[-1 if typing.get_origin(kind) is dict else 0])
     return [field.name for field in fields(kind)] if is_dataclass(kind) else []
 
 
 def plain(value: Any) -> Any:
-    """A settings dataclass as plain JSON values, as recorded in artefacts."""
+    """A settings dataclass ``value`` as plain JSON values, as recorded in artefacts."""
     return TypeAdapter(type(value)).dump_python(value, mode="json") if is_dataclass(value) else value
 
 
