@@ -15,13 +15,12 @@ from crumple.signals.corpus import MANIFEST, Corpus, read_corpus
 from crumple.toolchain import find_compiler
 
 from .c99 import render_c
+from .exported import FILE, SCHEMA, read_export
 from .onnx_graphs import float_graph, integer_graph
 from .validate import compare
 
 Advance = Callable[[int, str], None]
 
-SCHEMA = "crumple.export/1"
-FILE = "export.json"
 VALIDATION_SCHEMA = "crumple.validation/1"
 VALIDATION_FILE = "validation.json"
 
@@ -54,11 +53,6 @@ def export_stage(model_folder: Path, out: Path, *, replace: bool = False, force:
         return {"model": model.payload(), "model_sha256": artefact.sha256}
 
     return stage.run(work, replace=replace, force=force)
-
-
-def read_export(folder: Path) -> Artefact:
-    """Read an export folder's artefact. Raises ArtefactError."""
-    return read_artefact(folder / FILE, SCHEMA)
 
 
 def validate_stage(

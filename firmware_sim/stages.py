@@ -10,7 +10,7 @@ from typing import Any
 
 from crumple.artefact import Artefact, Json, Stage, canonical_json, write_bytes
 from crumple.errors import CorpusError
-from crumple.export.stages import read_export
+from crumple.export.exported import read_export
 from crumple.signals.corpus import MEASURED, Corpus, Event, read_corpus
 from crumple.toolchain import find_compiler
 

@@ -1,0 +1,1 @@
+"""The safety-analysis report: reads artefacts of every stage, renders them, computes nothing."""
