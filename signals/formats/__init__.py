@@ -1,0 +1,90 @@
+"""File formats of measured recordings, as plugins.
+
+A format is one module with ``NAME``, ``is_NAME(path) -> bool`` (by content, never by extension alone) and
+``read_NAME(path, mapping) -> Recording``. Other packages add formats by an entry point of the group
+``crumple.formats`` whose name is NAME and whose value is the module; it is loaded only when a file is read.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from crumple.errors import ConfigError, TraceFormatError
+from crumple.signals.recording import Recording
+
+from .mapping import RecordingMap
+
+ENTRY_POINTS = "crumple.formats"
+
+BUILT_IN: Mapping[str, str] = {
+    "nhtsa_ev5": "crumple.signals.formats.nhtsa_ev5",
+}
+"""Format name to module; loaded when a recording is read."""
+
+
+def formats() -> dict[str, ModuleType]:
+    """Every known format by name, built-in ones first.
+
+    Raises
+    ------
+    ConfigError
+        A plugin takes the name of another format, cannot be loaded, or lacks what a format needs.
+    """
+    known = {name: importlib.import_module(module) for name, module in BUILT_IN.items()}
+    for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
+        if point.name in known:
+            raise ConfigError(f"format plugin {point.value}: the name {point.name!r} is taken; uninstall one of them")
+        try:
+            module = point.load()
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(f"format plugin {point.name!r} ({point.value}) cannot be loaded: {error}") from error
+        needed = ("NAME", f"is_{point.name}", f"read_{point.name}")
+        if missing := [name for name in needed if not hasattr(module, name)]:
+            raise ConfigError(f"format plugin {point.name!r} ({point.value}): {missing[0]} is missing")
+        known[point.name] = module
+    return known
+
+
+def read_recording(path: Path, mapping: RecordingMap | None = None) -> Recording:
+    """Read a recording of whatever known format it is, recognised by content.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or the folder of a format that keeps one test in a folder.
+    mapping : RecordingMap or None
+        What a person knows that the file does not say.
+
+    Raises
+    ------
+    TraceFormatError
+        Not there, of no known format, of more than one, or broken.
+    ChannelError
+        A channel that is needed is missing, has failed, or has a unit that cannot be used.
+    ConfigError
+        The map lacks something this format needs, or contradicts the file.
+    """
+    if not path.exists():
+        raise TraceFormatError(f"{path}: no such file or folder; give the path of a recording")
+    known = formats()
+    matching = []
+    for name, module in known.items():
+        try:
+            if getattr(module, f"is_{name}")(path):
+                matching.append(name)
+        except OSError as error:
+            raise TraceFormatError(f"{path}: cannot read: {error.strerror or error}") from error
+    if not matching:
+        raise TraceFormatError(
+            f"{path}: of no known format; expected one of {', '.join(known)}"
+            " (for tests kept in several files give the folder or the header file)"
+        )
+    if len(matching) > 1:
+        raise TraceFormatError(f"{path}: could be {' or '.join(matching)}; give the path of one file, not of a folder")
+    recording = getattr(known[matching[0]], f"read_{matching[0]}")(path, mapping)
+    assert isinstance(recording, Recording)
+    return recording
