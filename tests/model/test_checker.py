@@ -1,0 +1,245 @@
+"""The checker against certificates broken in every way we can think of; and alone, without crumple."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from crumple.artefact import envelope, sha256_bytes
+from crumple.model import deployed
+from crumple.model.analysis import checker
+from crumple.model.analysis.properties import SCHEMA as PROPERTY_SCHEMA
+from crumple.model.analysis.properties import Requirement
+from crumple.model.analysis.prover import Proved, prove
+from crumple.model.deployed import DeployedModel
+from crumple.model.stages import CERTIFICATE_SCHEMA
+
+QUIET = Requirement("R1", "P1", "quiet stays quiet", "never_requests_fire", "why", "whence",
+                    {"kind": "amplitude", "amplitude_g": "3"})  # fmt: skip
+IMPULSE = Requirement("R2", "P2", "a hammer is no crash", "never_requests_fire", "why", "whence",
+                      {"kind": "velocity_range", "amplitude_g": "120", "velocity_range_kmh": "0.09"})  # fmt: skip
+
+
+def write_proof(folder: Path, model: DeployedModel, requirement: Requirement) -> dict[str, Path]:
+    """A folder with one model, one property and its certificate."""
+    verdict = prove(model, requirement)
+    assert isinstance(verdict, Proved)
+    files = {
+        "model": folder / "model.json",
+        "property": folder / f"{requirement.id}.property.json",
+        "certificate": folder / f"{requirement.id}.certificate.json",
+    }
+    files["model"].write_bytes(envelope(deployed.SCHEMA, model.payload()))
+    files["property"].write_bytes(envelope(PROPERTY_SCHEMA, requirement.payload()))
+    write_certificate(files, verdict.certificate)
+    return files
+
+
+def write_certificate(files: dict[str, Path], payload: Any) -> None:
+    """A certificate document, its own digest right, so that only its content is on trial."""
+    parents = {name: sha256_bytes(files[name].read_bytes()) for name in ("model", "property")}
+    files["certificate"].write_bytes(envelope(CERTIFICATE_SCHEMA, payload, parents=parents))
+
+
+@pytest.fixture(params=[QUIET, IMPULSE], ids=["amplitude", "velocity_range"])
+def proof(request: pytest.FixtureRequest, tmp_path: Path, small_model: DeployedModel) -> dict[str, Path]:
+    return write_proof(tmp_path, small_model, request.param)
+
+
+def verdicts(folder: Path) -> list[str]:
+    return [result.verdict for result in checker.check_folder(folder)]
+
+
+def test_an_honest_certificate_is_accepted(proof: dict[str, Path]) -> None:
+    assert verdicts(proof["model"].parent) == ["proved"]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_change_of_any_byte_of_any_file_is_accepted(proof: dict[str, Path], data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(proof)))
+    original = proof[name].read_bytes()
+    at = data.draw(st.integers(0, len(original) - 1))
+    byte = data.draw(st.integers(0, 255).filter(lambda b: b != original[at]))
+    try:
+        proof[name].write_bytes(original[:at] + bytes([byte]) + original[at + 1 :])
+        assert "proved" not in verdicts(proof["model"].parent)
+    finally:
+        proof[name].write_bytes(original)
+    assert verdicts(proof["model"].parent) == ["proved"]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_truncation_insertion_or_appending_is_accepted(proof: dict[str, Path], data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(proof)))
+    original = proof[name].read_bytes()
+    at = data.draw(st.integers(0, len(original)))
+    changed = data.draw(st.sampled_from([original[:at], original[:at] + b" " + original[at:], original + b"\n"]))
+    if changed == original:
+        return
+    try:
+        proof[name].write_bytes(changed)
+        assert "proved" not in verdicts(proof["model"].parent)
+    finally:
+        proof[name].write_bytes(original)
+
+
+def leaves(tree: Any) -> Iterator[dict[str, Any]]:
+    if "split" in tree:
+        yield from leaves(tree["in"])
+        yield from leaves(tree["out"])
+    else:
+        yield tree
+
+
+def test_a_factor_above_one_is_refused(proof: dict[str, Path]) -> None:
+    payload = json.loads(proof["certificate"].read_bytes())["payload"]
+    for leaf in leaves(payload["tree"]):
+        leaf["lambda"] = [[2, payload["denominator"] + 1]]
+    write_certificate(proof, payload)
+    assert checker.check_folder(proof["model"].parent)[0].reason == "a factor in lambda exceeds 1"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda p: p.update(tree={"lambda": [[0, 1]], "mu": []}), "out of place"),  # node 0 is positive
+        (lambda p: p.update(tree={"lambda": [[2, 1], [2, 1]], "mu": []}), "twice"),
+        (lambda p: p.update(tree={"lambda": [[2, -1]], "mu": []}), "integer from 0"),
+        (lambda p: p.update(tree={"lambda": [[2, 0.5]], "mu": []}), "integer from 0"),
+        (lambda p: p.update(tree={"lambda": [[2, True]], "mu": []}), "integer from 0"),
+        (lambda p: p.update(tree={"lambda": [[99, 1]], "mu": []}), "integer from 0 to 2"),
+        (lambda p: p.update(tree={"lambda": [], "mu": [[10**6, 1]]}), "integer from 0"),
+        (lambda p: p.update(tree={"split": 2, "in": {}, "out": {}}), "cannot branch"),  # negative node
+        (lambda p: p.update(tree={"split": 0, "in": p["tree"]}), "just lambda and mu"),  # a branch is missing
+        (lambda p: p.update(tree=None), "must be an object"),
+        (lambda p: p.update(tree=[]), "must be an object"),
+        (lambda p: p.update(denominator=0), "denominator"),
+        (lambda p: p.update(denominator=-1), "denominator"),
+        (lambda p: p.update(verdict="unknown"), "is not evidence"),
+        (lambda p: p.update(verdict="Proved"), "is not evidence"),
+        (lambda p: p.update(witness_lsb=[1]), "no witness"),
+        (lambda p: p.update(extra=1), "other keys"),
+        (lambda p: p.pop("tree"), "other keys"),
+    ],
+)
+def test_a_malformed_certificate_is_refused_with_its_reason(proof: dict[str, Path], change: Any, words: str) -> None:
+    payload = json.loads(proof["certificate"].read_bytes())["payload"]
+    change(payload)
+    write_certificate(proof, payload)
+    (result,) = [r for r in checker.check_folder(proof["model"].parent) if r.certificate.endswith("certificate.json")]
+    assert result.verdict == "rejected"
+    assert words in result.reason
+
+
+def test_splitting_twice_on_the_same_node_is_refused(proof: dict[str, Path]) -> None:
+    payload = json.loads(proof["certificate"].read_bytes())["payload"]
+    leaf = {"lambda": [], "mu": []}
+    payload["tree"] = {"split": 0, "in": {"split": 0, "in": leaf, "out": leaf}, "out": leaf}
+    write_certificate(proof, payload)
+    assert "cannot branch here" in checker.check_folder(proof["model"].parent)[0].reason
+
+
+def test_a_proof_of_one_model_does_not_serve_another(proof: dict[str, Path], small_model: DeployedModel) -> None:
+    other = small_model.payload() | {"output_bias": small_model.output_bias + 10**9}
+    proof["model"].write_bytes(envelope(deployed.SCHEMA, other))
+    results = checker.check_folder(proof["model"].parent)
+    assert {result.verdict for result in results} == {"rejected"}
+    assert "another model" in results[0].reason
+    # Even with its parent's hash forged, the tree does not prove the other model.
+    payload = json.loads(proof["certificate"].read_bytes())["payload"]
+    write_certificate(proof, payload)
+    assert "does not exclude a vote" in checker.check_folder(proof["model"].parent)[0].reason
+
+
+def test_a_larger_set_is_not_proved_by_the_same_tree(tmp_path: Path, small_model: DeployedModel) -> None:
+    files = write_proof(tmp_path, small_model, QUIET)
+    payload = json.loads(files["certificate"].read_bytes())["payload"]
+    wider = copy.deepcopy(QUIET.payload()) | {"set": {"kind": "amplitude", "amplitude_g": "60"}}
+    files["property"].write_bytes(envelope(PROPERTY_SCHEMA, wider))
+    write_certificate(files, payload)
+    assert "does not exclude a vote" in checker.check_folder(tmp_path)[0].reason
+
+
+def test_a_property_without_certificate_is_not_passed_over(proof: dict[str, Path]) -> None:
+    proof["certificate"].unlink()
+    (result,) = checker.check_folder(proof["model"].parent)
+    assert (result.verdict, result.reason) == ("rejected", "no accepted certificate")
+
+
+@pytest.mark.parametrize(
+    ("witness", "words"),
+    [
+        ([0] * 20, "requests no fire"),
+        ([1920] * 20, "not in the set"),
+        ([99999], "integer from"),
+        ([], "requests no fire"),
+    ],
+)
+def test_a_false_counterexample_is_refused(
+    tmp_path: Path, small_model: DeployedModel, witness: list[int], words: str
+) -> None:
+    files = write_proof(tmp_path, small_model, QUIET)
+    write_certificate(files, {"verdict": "violated", "denominator": 1, "tree": None, "witness_lsb": witness})
+    assert words in checker.check_folder(tmp_path)[0].reason
+
+
+def test_a_violated_property_is_not_counted_as_proved(tmp_path: Path, small_model: DeployedModel) -> None:
+    files = write_proof(tmp_path, small_model, QUIET)
+    loud = QUIET.payload() | {"set": {"kind": "amplitude", "amplitude_g": "120"}}
+    files["property"].write_bytes(envelope(PROPERTY_SCHEMA, loud))
+    write_certificate(files, {"verdict": "violated", "denominator": 1, "tree": None, "witness_lsb": [1920] * 20})
+    assert verdicts(tmp_path) == ["violated"]
+    assert checker.main([str(tmp_path)]) == 1
+
+
+def test_the_checker_runs_alone_as_a_plain_script(proof: dict[str, Path], tmp_path: Path) -> None:
+    folder = proof["model"].parent
+    script = tmp_path.parent / f"{tmp_path.name}-checker.py"
+    shutil.copy(checker.__file__, script)
+    # -I: no user site, no environment; -S: no site-packages at all, so nothing but the standard library exists.
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(script), str(folder)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("proved")
+    proof["certificate"].write_bytes(proof["certificate"].read_bytes()[:-2] + b" }\n")
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(script), str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+
+
+def test_the_checker_imports_only_the_standard_library() -> None:
+    import ast
+
+    tree = ast.parse(Path(checker.__file__).read_text(encoding="utf-8"))
+    imported = {
+        (node.module if isinstance(node, ast.ImportFrom) else alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    assert imported == {"__future__", "hashlib", "json", "sys", "fractions", "pathlib", "typing"}
+
+
+def test_a_tree_as_deep_as_a_well_is_refused_not_crashed_on(proof: dict[str, Path]) -> None:
+    deep = '{"split":0,"in":' * 5000 + "{}" + ',"out":{}}' * 5000
+    proof["certificate"].write_text(deep, encoding="ascii")
+    assert "proved" not in verdicts(proof["model"].parent)
+
+
+def test_a_folder_without_certificates_is_not_a_success(tmp_path: Path) -> None:
+    assert checker.main([str(tmp_path)]) == 3
+    assert checker.main([]) == 2

@@ -1,0 +1,64 @@
+"""Training ends in integers whose requirements are proved, the same on every run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from crumple.errors import ConfigError, CorpusError
+from crumple.model.analysis.properties import read_requirements
+from crumple.model.analysis.prover import Proved, prove
+from crumple.model.training import TrainingPlan, confirmed_level, train
+from crumple.signals.corpus import Corpus
+from crumple.signals.generate import CorpusPlan, generate
+
+PLAN = TrainingPlan(n_steps=150)
+
+
+def quietly(done: int, status: str) -> None:
+    """No progress wanted."""
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    counts = {"rigid_barrier": 20, "low_speed_bump": 12, "rough_road": 8, "hammer": 8}
+    return generate(CorpusPlan(counts=counts))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_whatever_the_seed_every_requirement_is_proved_and_no_training_event_fires_falsely(
+    corpus: Corpus, seed: int
+) -> None:
+    trained = train(corpus, read_requirements(None), replace(PLAN, seed=seed), quietly)
+    assert all(isinstance(prove(trained.model, r), Proved) for r in read_requirements(None))
+    for event in corpus:
+        if event.label == "no_fire":
+            assert not trained.model.fire_requests(trained.model.outputs(event.main_lsb)).any()
+
+
+def test_the_same_plan_gives_the_same_integers(corpus: Corpus) -> None:
+    first = train(corpus, read_requirements(None), PLAN, quietly)
+    again = train(corpus, read_requirements(None), PLAN, quietly)
+    assert first.model == again.model
+    assert first.history == again.history
+
+
+@pytest.mark.parametrize("label", ["must_fire", "no_fire"])
+def test_a_corpus_of_one_class_is_refused(corpus: Corpus, label: str) -> None:
+    one_class = Corpus(corpus.sensors, tuple(event for event in corpus if event.label == label))
+    with pytest.raises(CorpusError, match="needs must-fire and no-fire events"):
+        train(one_class, read_requirements(None), PLAN, quietly)
+
+
+def test_k_above_m_is_refused() -> None:
+    with pytest.raises(ConfigError, match="K exceeds M"):
+        TrainingPlan(confirm_votes=5, confirm_window=4)
+
+
+def test_the_confirmed_level_decides_exactly_when_fire_is_requested(corpus: Corpus) -> None:
+    model = train(corpus, read_requirements(None), PLAN, quietly).model
+    rng = np.random.default_rng(0)
+    outputs = rng.integers(-5, 6, 200)
+    assert ((confirmed_level(model, outputs) > 0) == model.fire_requests(outputs)).all()
