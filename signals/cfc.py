@@ -43,17 +43,48 @@ def cfc(trace: Trace, channel_class: int, *, design_hz_per_cfc: float = J211_DES
             f"{trace.name}: {trace.rate_hz:g} Hz is too slow for CFC {channel_class}, which needs"
             f" {10 * channel_class} Hz"
         )
+    filtered = phaseless(trace.accel_g, trace.rate_hz, design_hz=channel_class * design_hz_per_cfc)
+    return Trace(trace.name, filtered, trace.rate_hz, trace.t0_s)
+
+
+def phaseless(values: Float, rate_hz: float, *, design_hz: float) -> Float:
+    """Two-pole Butterworth run forward and backward: four poles, no delay.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_samples,)
+        At least 2 samples, of any unit.
+    rate_hz : float
+        Samples per second.
+    design_hz : float
+        Corner of a single pass. Both passes together are 3 dB down at 0.802 times it.
+
+    Returns
+    -------
+    ndarray, shape (n_samples,)
+
+    Raises
+    ------
+    SignalError
+        Fewer than 2 samples, or a corner that is not below half the rate.
+    """
+    if values.ndim != 1 or values.size < 2:
+        raise SignalError(f"a filter needs a row of at least 2 samples, got shape {values.shape}")
+    if not 0 < design_hz < rate_hz / 2:
+        raise SignalError(
+            f"a filter corner of {design_hz:g} Hz does not fit {rate_hz:g} Hz: expected 0 to half the rate"
+        )
     from scipy.signal import lfilter, lfiltic
 
-    wa = math.tan(math.pi * channel_class * design_hz_per_cfc / trace.rate_hz)
+    wa = math.tan(math.pi * design_hz / rate_hz)
     norm = 1 + math.sqrt(2) * wa + wa * wa
     b = np.array([wa * wa, 2 * wa * wa, wa * wa]) / norm
     a = np.array([1.0, 2 * (wa * wa - 1) / norm, (1 - math.sqrt(2) * wa + wa * wa) / norm])
 
     # ISO 6487 start-up: extend both ends point-symmetrically by 10 ms or 100 samples, and start each
     # pass from the mean of its first 10 values; a start from zero leaves a transient.
-    n_pad = min(max(100, round(0.010 * trace.rate_hz)), trace.accel_g.size - 1)
-    y = trace.accel_g
+    n_pad = min(max(100, round(0.010 * rate_hz)), values.size - 1)
+    y = values
     padded: Float = np.concatenate(
         [2 * y[0] - y[n_pad:0:-1], y, 2 * y[-1] - y[-2 : -n_pad - 2 : -1]],
     )
@@ -61,4 +92,4 @@ def cfc(trace: Trace, channel_class: int, *, design_hz_per_cfc: float = J211_DES
         start = padded[:10].mean()
         zi = lfiltic(b, a, y=[start, start], x=[start, start])
         padded = lfilter(b, a, padded, zi=zi)[0][::-1]
-    return Trace(trace.name, padded[n_pad : n_pad + y.size], trace.rate_hz, trace.t0_s)
+    return padded[n_pad : n_pad + y.size]
