@@ -67,10 +67,10 @@ demo: .venv/.installed-$(INSTALL)
 	@$(BIN)/crumple demo --out crumple-demo $(if $(CRASH),--crash "$(CRASH)")
 
 test: .venv/.dev-deps .venv/.installed-$(INSTALL)
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 test-fast: .venv/.dev-deps .venv/.installed-$(INSTALL)
-	@$(BIN)/pytest -n 2 -m "not slow"
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 lint: .venv/.dev-deps .venv/.installed-$(INSTALL)
 	@$(BIN)/ruff check .

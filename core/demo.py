@@ -134,15 +134,15 @@ def run_demo(out: Path, crash: Path | None, *, seed: int = 0, force: bool = Fals
     _refuse_foreign(out)
     made: dict[str, Artefact] = {}
     options: dict[str, Any] = {"replace": True, "force": force}
+    recorded = crash is not None or (out / "recording").is_dir()  # one imported by an earlier demo is kept
+    if crash is not None:  # first, so that a recording that cannot be believed costs no time and leaves nothing
+        made["recording"] = import_stage([crash], out / "recording", mapping=None, **options)
+    elif recorded:
+        made["recording"] = read_corpus(out / "recording")[1]
     requirements = read_requirements(None)
     plan = CorpusPlan(seed=seed)
     with progress("generate events", sum(plan.counts.values())) as advance:
         made["corpus"] = generate_stage(plan, out / "corpus", advance=advance, **options)
-    recorded = crash is not None or (out / "recording").is_dir()  # one imported by an earlier demo is kept
-    if crash is not None:
-        made["recording"] = import_stage([crash], out / "recording", mapping=None, **options)
-    elif recorded:
-        made["recording"] = read_corpus(out / "recording")[1]
     training = TrainingPlan(seed=seed)
     with progress("train to proof", training.n_steps) as advance:
         made["model"] = train_stage(out / "corpus", out / "model", training, requirements, advance=advance, **options)

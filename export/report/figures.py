@@ -57,7 +57,9 @@ def decision_figure(timeline: Mapping[str, Any], outcome: Mapping[str, Any], *, 
         axes.axvline(0.0, color=QUIET, lw=0.8, ls=":")
         axes.set_xlim(*span_ms)
     top.legend(loc="upper left", frameon=False, fontsize=8)
-    bottom.legend(loc="lower left", frameon=False, fontsize=8, ncols=2)
+    handles, labels = bottom.get_legend_handles_labels()
+    own = [(h, label) for h, label in zip(handles, labels, strict=True) if not label.startswith(("required", "fires"))]
+    bottom.legend(*zip(*own, strict=True), loc="upper left", frameon=False, fontsize=8)
     return _data_uri(figure)
 
 
