@@ -18,7 +18,7 @@ from crumple.artefact import Artefact, Stage, read_artefact, write_bytes
 from crumple.config import build, plain
 from crumple.errors import ArtefactError, CorpusError
 
-from .events import LABELS
+from .batch import LABELS, SEVERITIES, UNSTATED
 from .sensor import Counts, SensorPair
 from .trace import Float
 
@@ -51,7 +51,8 @@ class Event:
     speed_kmh : float
         NaN where it has no meaning.
     first_sample_s : float
-        Time of the first count, from first contact.
+        Time of the first count, from the contact that ``rttf_s`` counts from: first contact, or in a sequence the
+        contact of the crash that demands firing.
     main_lsb, safing_lsb : ndarray of int16, shape (n_samples,)
         Counts, positive for deceleration.
     provenance : str
@@ -60,6 +61,8 @@ class Event:
         Measured deceleration before the sensor chain; empty for synthetic events.
     physical_rate_hz : float
         0 where there is no physical signal. Its first sample is at ``first_sample_s``.
+    severity : str
+        ``no_fire``, ``grey``, ``must_fire_stage1``, ``must_fire_stage2`` or ``unstated``.
     """
 
     name: str
@@ -74,8 +77,11 @@ class Event:
     provenance: str
     physical_decel_g: Float
     physical_rate_hz: float
+    severity: str = UNSTATED
 
     def __post_init__(self) -> None:
+        if self.severity not in SEVERITIES:
+            raise CorpusError(f"event {self.name!r}: severity {self.severity!r} is not one of {', '.join(SEVERITIES)}")
         if self.label not in LABELS or self.source not in SOURCES:
             raise CorpusError(f"event {self.name!r}: label {self.label!r} or source {self.source!r} is not known")
         if self.main_lsb.shape != self.safing_lsb.shape or self.main_lsb.ndim != 1 or self.main_lsb.size == 0:
@@ -109,7 +115,7 @@ class Corpus:
         return float(self.sensors.main.sample_period_s)
 
 
-TEXT_COLUMNS = ("name", "mode", "source", "label", "provenance")
+TEXT_COLUMNS = ("name", "mode", "source", "label", "provenance", "severity")
 NUMBER_COLUMNS = ("rttf_s", "speed_kmh", "first_sample_s", "physical_rate_hz")
 SERIES = ("main_lsb", "safing_lsb", "physical_decel_g")
 

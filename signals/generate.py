@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -14,8 +15,9 @@ from crumple.errors import ConfigError
 
 from .corpus import SYNTHETIC, Corpus, Event
 from .criteria import RttfRule
-from .events import MODES, PHYSICAL_RATE_HZ, PRETRIGGER_S
-from .sensor import SensorPair, Tolerances, sense
+from .events import MODES, PHYSICAL_RATE_HZ
+from .sensor import Frames, SensorPair, Tolerances, sense_frames
+from .trace import Float
 
 SHARD_EVENTS = 256
 """Events drawn from one seed; fixed, so that any number of workers draws the same events."""
@@ -53,7 +55,15 @@ class CorpusPlan:
             raise ConfigError("counts: the plan asks for no events at all")
 
 
-def generate(plan: CorpusPlan, advance: Callable[[int, str], None] = lambda done, status: None) -> Corpus:
+def full_plan(n_events: int, seed: int = 0) -> CorpusPlan:
+    """A plan of ``n_events`` spread evenly over every mode there is; the first modes take what is left over."""
+    share, more = divmod(n_events, len(MODES))
+    return CorpusPlan(seed=seed, counts={mode: share + (k < more) for k, mode in enumerate(MODES)})
+
+
+def generate(
+    plan: CorpusPlan, advance: Callable[[int, str], None] = lambda done, status: None, n_workers: int = 1
+) -> Corpus:
     """Draw every event of a plan and run it through both sensors.
 
     Parameters
@@ -61,58 +71,107 @@ def generate(plan: CorpusPlan, advance: Callable[[int, str], None] = lambda done
     plan : CorpusPlan
     advance : callable
         Told the number of events done.
+    n_workers : int
+        Processes to use; the result does not depend on it.
 
     Returns
     -------
     Corpus
-        The same plan gives the same corpus, event for event.
+        The same plan gives the same corpus, event for event and byte for byte.
     """
     events: list[Event] = []
-    for mode, n_events in sorted(plan.counts.items(), key=lambda item: list(MODES).index(item[0])):
-        for shard in range(-(-n_events // SHARD_EVENTS)):
-            n_shard = min(SHARD_EVENTS, n_events - shard * SHARD_EVENTS)
-            events.extend(_shard(plan, mode, shard, n_shard))
-            advance(len(events), mode)
+    for shard in shards(plan, n_workers):
+        events.extend(shard)
+        advance(len(events), shard[-1].mode)
     return Corpus(plan.sensors, tuple(events))
 
 
-def _shard(plan: CorpusPlan, mode: str, shard: int, n_events: int) -> Iterator[Event]:
-    """Draw one shard of a mode. A short last shard draws the same first events as a full one would."""
-    seed = np.random.SeedSequence(plan.seed, spawn_key=(list(MODES).index(mode), shard))
+def shards(plan: CorpusPlan, n_workers: int = 1) -> Iterator[tuple[Event, ...]]:
+    """The events of a plan, at most ``SHARD_EVENTS`` at a time, in the order of the corpus.
+
+    Memory holds the shards that are under way and no others, so a corpus of any size can be streamed.
+
+    Raises
+    ------
+    ConfigError
+        ``n_workers`` is not a positive number.
+    """
+    if n_workers < 1:
+        raise ConfigError(f"n_workers = {n_workers}: expected at least 1")
+    jobs = [
+        (plan, mode, shard, min(SHARD_EVENTS, n_events - shard * SHARD_EVENTS))
+        for mode, n_events in sorted(plan.counts.items(), key=lambda item: list(MODES).index(item[0]))
+        for shard in range(-(-n_events // SHARD_EVENTS))
+    ]
+    if n_workers == 1 or len(jobs) == 1:
+        results = (_draw(*job) for job in jobs)
+    else:
+        from joblib import Parallel, delayed
+
+        # One shard at a time to each worker, two in waiting: what is under way stays bounded.
+        pool = Parallel(n_jobs=n_workers, return_as="generator", batch_size=1, pre_dispatch="2*n_jobs")
+        results = pool(delayed(_draw)(*job) for job in jobs)
+    for (_, mode, shard, n_events), drawn in zip(jobs, results, strict=True):
+        yield tuple(_event(plan, mode, shard * SHARD_EVENTS + k, k, drawn) for k in range(n_events))
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A shard as it travels between processes: arrays, not events."""
+
+    labels: tuple[str, ...]
+    severities: tuple[str, ...]
+    rttf_s: Float
+    speed_kmh: Float
+    first_sample_s: Float
+    main: Frames
+    safing: Frames
+    main_box: Tolerances
+    safing_box: Tolerances
+
+
+def _draw(plan: CorpusPlan, mode: str, shard: int, n_events: int) -> _Drawn:
+    """Draw one shard of a mode; a last shard that is shorter is drawn at its own length."""
+    seed = np.random.SeedSequence(plan.seed, spawn_key=(zlib.crc32(mode.encode()), shard))
     for_events, for_main, for_safing, for_phase = (np.random.default_rng(s) for s in seed.spawn(4))
-    batch = MODES[mode](SHARD_EVENTS, for_events, plan.rttf)
-    phase = for_phase.uniform(0.0, 1.0, SHARD_EVENTS)
-    main_box = Tolerances.drawn(plan.sensors.main, SHARD_EVENTS, for_main)
-    safing_box = Tolerances.drawn(plan.sensors.safing, SHARD_EVENTS, for_safing)
-    main = sense(
-        batch.decel_g,
-        PHYSICAL_RATE_HZ,
-        plan.sensors.main,
-        Tolerances(main_box.gain_error, main_box.offset_g, phase),
-        for_main,
+    batch = MODES[mode](n_events, for_events, plan.rttf)
+    phase = for_phase.uniform(0.0, 1.0, n_events)
+    main_box = Tolerances.drawn(plan.sensors.main, n_events, for_main, phase)
+    safing_box = Tolerances.drawn(plan.sensors.safing, n_events, for_safing, phase)
+    rate = PHYSICAL_RATE_HZ
+    return _Drawn(
+        labels=batch.labels,
+        severities=batch.severities,
+        rttf_s=batch.rttf_s,
+        speed_kmh=batch.speed_kmh,
+        first_sample_s=phase / plan.sensors.main.sample_rate_hz - batch.contact_s,
+        main=sense_frames(batch.decel_g, rate, plan.sensors.main, main_box, for_main, batch.cross_g),
+        safing=sense_frames(batch.decel_g, rate, plan.sensors.safing, safing_box, for_safing, batch.cross_g),
+        main_box=main_box,
+        safing_box=safing_box,
     )
-    safing = sense(
-        batch.decel_g,
-        PHYSICAL_RATE_HZ,
-        plan.sensors.safing,
-        Tolerances(safing_box.gain_error, safing_box.offset_g, phase),
-        for_safing,
+
+
+def _event(plan: CorpusPlan, mode: str, number: int, row: int, drawn: _Drawn) -> Event:
+    """One event of a shard; its counts are rows of the shard's."""
+    boxes = (("main", drawn.main_box, drawn.main), ("safing", drawn.safing_box, drawn.safing))
+    said = "; ".join(
+        f"{name} sensor gain {box.gain_error[row]:+.3f}, offset {box.offset_g[row]:+.2f} g"
+        + (f", {held} frames held" if (held := int(frames.is_held[row].sum())) else "")
+        for name, box, frames in boxes
     )
-    for k in range(n_events):
-        yield Event(
-            name=f"{mode}_{shard * SHARD_EVENTS + k:05d}",
-            mode=mode,
-            source=SYNTHETIC,
-            label=batch.labels[k],
-            rttf_s=float(batch.rttf_s[k]),
-            speed_kmh=float(batch.speed_kmh[k]),
-            first_sample_s=float(phase[k]) / plan.sensors.main.sample_rate_hz - PRETRIGGER_S,
-            main_lsb=main[k],
-            safing_lsb=safing[k],
-            provenance=(
-                f"synthetic; main sensor gain {main_box.gain_error[k]:+.3f}, offset {main_box.offset_g[k]:+.2f} g; "
-                f"safing gain {safing_box.gain_error[k]:+.3f}, offset {safing_box.offset_g[k]:+.2f} g"
-            ),
-            physical_decel_g=EMPTY,
-            physical_rate_hz=0.0,
-        )
+    return Event(
+        name=f"{mode}_{number:05d}",
+        mode=mode,
+        source=SYNTHETIC,
+        label=drawn.labels[row],
+        rttf_s=float(drawn.rttf_s[row]),
+        speed_kmh=float(drawn.speed_kmh[row]),
+        first_sample_s=float(drawn.first_sample_s[row]),
+        main_lsb=drawn.main.counts_lsb[row],
+        safing_lsb=drawn.safing.counts_lsb[row],
+        provenance=f"synthetic; {said}",
+        physical_decel_g=EMPTY,
+        physical_rate_hz=0.0,
+        severity=drawn.severities[row],
+    )

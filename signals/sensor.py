@@ -1,7 +1,12 @@
 """The sensor chain: from physical g to the integer counts that the algorithm reads.
 
-Order: gain error and offset, element clip, causal low-pass, output clip, noise, sampling at an unknown
-phase, quantisation. Defaults follow published sensor data where a source is named.
+Order: cross-axis and misalignment, element clip, causal low-pass, sampling at an unknown phase, gain error, offset,
+drift and non-linearity, output clip, noise, quantisation, bus. Gain, offset and noise are those of the sampled
+signal: they commute with the linear filter, and the clip of the element happens in true g. Defaults follow
+published sensor data where a source is named.
+
+A frame lost or corrupted on the bus is *held*: the controller goes on with the last good count (0 before the first
+good frame), and knows that it does. So counts never show an error code; ``Frames.is_held`` says which are repeats.
 """
 
 from __future__ import annotations
@@ -35,9 +40,23 @@ class SensorSpec:
     filter_hz: Annotated[float, Field(gt=0, description="-3 dB, Motorola/NXP and Bosch satellites: 400 Hz")] = 400.0
     filter_order: Annotated[int, Field(ge=1, le=6, description="poles of the Bessel low-pass (MMA65xx: 4)")] = 4
     element_range_g: Annotated[float, Field(gt=0, description="mechanical clip before the filter; assumed")] = 400.0
+    filter_tolerance: Annotated[float, Field(ge=0, lt=0.5, description="of filter_hz; Motorola: 360-440 Hz")] = 0.10
     noise_rms_g: Annotated[float, Field(ge=0, description="10-400 Hz, Motorola MMA: 0.09 g")] = 0.09
     gain_tolerance: Annotated[float, Field(ge=0, lt=0.5, description="Motorola MMA: +-7 %")] = 0.07
     offset_tolerance_g: Annotated[float, Field(ge=0, description="after auto-zero, Motorola note 0.5 to 2 g")] = 0.5
+    drift_tolerance_g_per_s: Annotated[
+        float, Field(ge=0, description="slew of the offset cancellation, MMA65xx: below 0.25 LSB/s")
+    ] = 0.016
+    non_linearity: Annotated[
+        float, Field(ge=0, lt=0.2, description="of full scale, at half scale; Motorola: +-1 %")
+    ] = 0.01
+    cross_axis: Annotated[float, Field(ge=0, lt=0.5, description="Motorola: at most 3 %")] = 0.03
+    misalignment_deg: Annotated[float, Field(ge=0, lt=45, description="mounting; Motorola: 3 degrees")] = 3.0
+    frame_error_rate: Annotated[float, Field(ge=0, lt=1, description="single frames lost on the bus; assumed")] = 1e-4
+    dropout_probability: Annotated[
+        float, Field(ge=0, le=1, description="events with one run of lost frames; assumed")
+    ] = 0.01
+    dropout_frames: Annotated[int, Field(ge=1, le=1000, description="longest such run; assumed")] = 8
 
     def __post_init__(self) -> None:
         try:
@@ -71,6 +90,10 @@ class SensorPair:
             raise ConfigError("main and safing sensor must be sampled at the same rate")
 
 
+N_CORNERS = 5
+"""Filter corners are drawn from this many, evenly over the tolerance, so that equal ones are filtered together."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tolerances:
     """Where each event's sensor sits in its tolerance box; arrays of shape (n_events,)."""
@@ -79,26 +102,70 @@ class Tolerances:
     offset_g: Float
     phase: Float
     """Sampling phase as a fraction of a sample period, in [0, 1)."""
+    drift_g_per_s: Float
+    non_linearity: Float
+    """Deviation at half scale as a fraction of full scale, signed."""
+    cross_gain: Float
+    """Share of the acceleration across the sensing axis that is felt, signed."""
+    tilt_rad: Float
+    corner: NDArray[np.int64]
+    """Index of the filter corner, 0 to ``N_CORNERS - 1``; the middle one is nominal."""
 
     @classmethod
     def nominal(cls, n_events: int) -> Tolerances:
-        """No gain error, no offset, phase zero."""
-        return cls(np.zeros(n_events), np.zeros(n_events), np.zeros(n_events))
+        """No error of any kind, phase zero."""
+        zero = np.zeros(n_events)
+        return cls(zero, zero, zero, zero, zero, zero, zero, np.full(n_events, N_CORNERS // 2))
 
     @classmethod
-    def drawn(cls, spec: SensorSpec, n_events: int, rng: np.random.Generator) -> Tolerances:
+    def drawn(cls, spec: SensorSpec, n_events: int, rng: np.random.Generator, phase: Float | None = None) -> Tolerances:
         """Uniform over the tolerance box; the phase is the caller's, since both sensors share the clock."""
+
+        def box(tolerance: float) -> Float:
+            return rng.uniform(-tolerance, tolerance, n_events)
+
         return cls(
-            rng.uniform(-spec.gain_tolerance, spec.gain_tolerance, n_events),
-            rng.uniform(-spec.offset_tolerance_g, spec.offset_tolerance_g, n_events),
-            np.zeros(n_events),
+            gain_error=box(spec.gain_tolerance),
+            offset_g=box(spec.offset_tolerance_g),
+            phase=np.zeros(n_events) if phase is None else phase,
+            drift_g_per_s=box(spec.drift_tolerance_g_per_s),
+            non_linearity=box(spec.non_linearity),
+            cross_gain=box(spec.cross_axis),
+            tilt_rad=box(np.deg2rad(spec.misalignment_deg)),
+            corner=rng.integers(0, N_CORNERS, n_events),
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """What arrives at the controller; both of shape (n_events, n_samples)."""
+
+    counts_lsb: Counts
+    is_held: NDArray[np.bool_]
+    """Frames lost or corrupted on the bus: their count repeats the last good one."""
+
+
 def sense(
-    decel_g: Float, rate_hz: float, spec: SensorSpec, tolerances: Tolerances, rng: np.random.Generator | None
+    decel_g: Float,
+    rate_hz: float,
+    spec: SensorSpec,
+    tolerances: Tolerances,
+    rng: np.random.Generator | None,
+    cross_g: Float | None = None,
 ) -> Counts:
-    """Run physical deceleration through a sensor.
+    """Counts of ``sense_frames``, held frames and all; parameters and errors are the same."""
+    return sense_frames(decel_g, rate_hz, spec, tolerances, rng, cross_g).counts_lsb
+
+
+def sense_frames(
+    decel_g: Float,
+    rate_hz: float,
+    spec: SensorSpec,
+    tolerances: Tolerances,
+    rng: np.random.Generator | None,
+    cross_g: Float | None = None,
+) -> Frames:
+    """Run physical deceleration through a sensor and its bus.
 
     Parameters
     ----------
@@ -109,11 +176,14 @@ def sense(
     spec : SensorSpec
     tolerances : Tolerances
     rng : Generator or None
-        Source of sensor noise; None for a noiseless sensor (measured signals bring their own).
+        Source of noise and bus errors; None for a noiseless sensor on a perfect bus (measured signals bring
+        their own).
+    cross_g : ndarray, shape (n_events, n_physical), optional
+        Acceleration at right angles to the sensing axis.
 
     Returns
     -------
-    ndarray of int16, shape (n_events, n_samples)
+    Frames
         Counts at ``spec.sample_rate_hz``, in ``[-clamp_lsb, clamp_lsb]``. Sample k is taken
         ``(k + phase) / sample_rate_hz`` after the first physical sample.
 
@@ -122,35 +192,95 @@ def sense(
     SignalError
         The physical rate is too low for the filter, or a value is not finite.
     """
-    from scipy.signal import bessel, sosfilt
-
     if rate_hz < 4 * spec.filter_hz or rate_hz < spec.sample_rate_hz:
         raise SignalError(
             f"{rate_hz:g} Hz is too slow for a {spec.filter_hz:g} Hz sensor read at {spec.sample_rate_hz} Hz"
         )
-    if not np.isfinite(decel_g).all():
+    if cross_g is not None and cross_g.size:
+        felt = decel_g * np.cos(tolerances.tilt_rad)[:, None]
+        felt += cross_g * (np.sin(tolerances.tilt_rad) + tolerances.cross_gain)[:, None]
+    else:
+        felt = decel_g
+    largest = np.abs(felt).max()
+    if not np.isfinite(largest):
         raise SignalError("the sensor chain was given samples that are not finite")
-    seen = decel_g * (1 + tolerances.gain_error[:, None])
-    np.clip(seen, -spec.element_range_g, spec.element_range_g, out=seen)
-    sos = bessel(spec.filter_order, spec.filter_hz, norm="mag", fs=rate_hz, output="sos")
-    # The sensor has been running: start in the steady state of the first sample, not from rest.
-    seen = sosfilt(sos, seen - seen[:, :1], axis=1) + seen[:, :1] + tolerances.offset_g[:, None]
+    if largest > spec.element_range_g:
+        felt = np.clip(felt, -spec.element_range_g, spec.element_range_g)
+    sampled = _sampled(_filtered(felt, rate_hz, spec, tolerances), rate_hz / spec.sample_rate_hz, tolerances.phase)
 
-    step = rate_hz / spec.sample_rate_hz
-    n_samples = int((decel_g.shape[1] - 1 - 1) / step)
-    position = (np.arange(n_samples)[None, :] + tolerances.phase[:, None]) * step
+    full_scale_g = float(spec.lsb) * spec.clamp_lsb
+    sampled *= (1 + tolerances.gain_error)[:, None]
+    # Zero at rest and at full scale, largest at half scale.
+    bow = np.abs(sampled)
+    np.subtract(1.0, np.minimum(bow / full_scale_g, 1.0), out=bow)
+    sampled *= 1 + 4 * tolerances.non_linearity[:, None] * bow
+    time_s = np.arange(sampled.shape[1]) / spec.sample_rate_hz
+    sampled += tolerances.offset_g[:, None] + tolerances.drift_g_per_s[:, None] * time_s
+    np.clip(sampled, -full_scale_g, full_scale_g, out=sampled)
+    if rng is not None:
+        sampled += np.float32(spec.noise_rms_g) * rng.standard_normal(sampled.shape, dtype=np.float32)
+    sampled /= float(spec.lsb)
+    counts: Counts = np.clip(np.rint(sampled, out=sampled), -spec.clamp_lsb, spec.clamp_lsb, out=sampled).astype(
+        np.int16
+    )
+    is_held = np.zeros(counts.shape, dtype=np.bool_) if rng is None else lost_frames(spec, counts.shape, rng)
+    return Frames(hold_last(counts, is_held), is_held)
+
+
+def _filtered(felt: Float, rate_hz: float, spec: SensorSpec, tolerances: Tolerances) -> Float:
+    """The causal low-pass, each event with its own corner; shape as ``felt``."""
+    from scipy.signal import bessel, sosfilt, sosfilt_zi
+
+    filtered = np.empty(felt.shape)
+    corners = 1.0 + spec.filter_tolerance * np.linspace(-1.0, 1.0, N_CORNERS)
+    for corner in np.unique(tolerances.corner):
+        rows = np.flatnonzero(tolerances.corner == corner)
+        sos = bessel(spec.filter_order, spec.filter_hz * corners[corner], norm="mag", fs=rate_hz, output="sos")
+        here = felt[rows]
+        # The sensor has been running: start in the steady state of the first sample, not from rest.
+        zi = sosfilt_zi(sos)[:, None, :] * here[None, :, :1]
+        filtered[rows] = sosfilt(sos, here, axis=1, zi=zi)[0]
+    return filtered
+
+
+def _sampled(signal: Float, step: float, phase: Float) -> Float:
+    """Values at ``(k + phase) * step`` samples, linearly between neighbours."""
+    n_samples = int((signal.shape[1] - 1 - 1) / step)
+    position = (np.arange(n_samples)[None, :] + phase[:, None]) * step
     left = position.astype(np.int64)
     fraction = position - left
-    sampled = np.take_along_axis(seen, left, axis=1) * (1 - fraction)
-    sampled += np.take_along_axis(seen, left + 1, axis=1) * fraction
-    if rng is not None:
-        sampled += rng.normal(0.0, spec.noise_rms_g, sampled.shape)
-    counts: Float = np.rint(sampled / float(spec.lsb))
-    clamped: Counts = np.clip(counts, -spec.clamp_lsb, spec.clamp_lsb).astype(np.int16)
-    return clamped
+    before = np.take_along_axis(signal, left, axis=1)
+    left += 1
+    after = np.take_along_axis(signal, left, axis=1)
+    after -= before
+    after *= fraction
+    after += before
+    return after
+
+
+def lost_frames(spec: SensorSpec, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Draw which frames the bus loses: single ones anywhere, and now and then a run of them."""
+    n_events, n_samples = shape
+    lost = np.zeros(shape, dtype=np.bool_)
+    n_single = rng.poisson(spec.frame_error_rate * n_events * n_samples)
+    lost[rng.integers(0, n_events, n_single), rng.integers(0, n_samples, n_single)] = True
+    for event in np.flatnonzero(rng.random(n_events) < spec.dropout_probability):
+        start = int(rng.integers(0, n_samples))
+        lost[event, start : start + int(rng.integers(1, spec.dropout_frames, endpoint=True))] = True
+    return lost
+
+
+def hold_last(counts_lsb: Counts, is_held: NDArray[np.bool_]) -> Counts:
+    """Repeat the last good count where a frame is lost; 0 before the first good one. Shapes (n_events, n_samples)."""
+    held = counts_lsb.copy()
+    for event in np.flatnonzero(is_held.any(axis=1)):
+        good = np.where(is_held[event], -1, np.arange(counts_lsb.shape[1]))
+        last = np.maximum.accumulate(good)
+        held[event] = np.where(last >= 0, counts_lsb[event, np.maximum(last, 0)], 0)
+    return held
 
 
 def sense_trace(trace: Trace, spec: SensorSpec) -> Counts:
-    """Counts of a measured trace behind a nominal sensor: no gain error, offset, phase or added noise."""
+    """Counts of a measured trace behind a nominal sensor: no error of any kind, no phase, no added noise."""
     counts: Counts = sense(trace.decel_g[None, :], trace.rate_hz, spec, Tolerances.nominal(1), None)[0]
     return counts
