@@ -317,7 +317,7 @@ def _position(vehicle: int, side: str, at_place: list[ChannelInfo]) -> Position:
     remarks = []
     if not primary:
         remarks.append("no usable primary transducer here: the redundant one stands in")
-    if main == safing:
+    if main is safing:
         remarks.append("main and safing counts come from the same transducer: they are not independent evidence")
     for info in at_place:
         if info not in (main, safing):

@@ -31,12 +31,12 @@ class RecordingMap:
 
 
 def read_map(path: Path) -> RecordingMap:
-    """A map from its TOML file. Raises ConfigError naming the file and the key."""
+    """A map from the TOML file at ``path``. Raises ConfigError naming the file and the key."""
     return build(RecordingMap, read_toml(path), where=str(path))
 
 
 def with_statements(recording: Recording, mapping: RecordingMap | None) -> Recording:
-    """The recording with the map's label and speed, where its own file says neither.
+    """The ``recording`` with the label and speed of ``mapping``, where its own file says neither.
 
     Raises
     ------

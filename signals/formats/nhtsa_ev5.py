@@ -106,7 +106,7 @@ class Curve:
 
 
 def is_nhtsa_ev5(path: Path) -> bool:
-    """Whether a file is an EV5 header, or a folder holds one; looks at content, not at names alone."""
+    """Whether ``path`` is an EV5 header or a folder that holds one, by content and not by names alone."""
     candidates = _header_paths(path) if path.is_dir() else [path]
     return any(_opens_like_ev5(candidate) for candidate in candidates)
 

@@ -39,7 +39,7 @@ class FileBytes:
 
 
 def read_limited(path: Path, limit: int = MAX_FILE_BYTES) -> FileBytes:
-    """Read a whole file of bounded size.
+    """Read the whole file at ``path``, of bounded size.
 
     Raises
     ------
