@@ -91,7 +91,7 @@ Mode = Callable[[int, np.random.Generator, RttfRule], Batch]
 
 
 def quiet(decel_g: Float, speed_kmh: Float, cross_g: Float | None = None) -> Batch:
-    """A batch that must not fire."""
+    """A batch that must not fire, from ``decel_g`` and ``cross_g`` (g along and across) at ``speed_kmh``."""
     n_events = decel_g.shape[0]
     return Batch(
         decel_g=decel_g,
@@ -105,5 +105,5 @@ def quiet(decel_g: Float, speed_kmh: Float, cross_g: Float | None = None) -> Bat
 
 
 def after_contact(decel_g: Float) -> Float:
-    """Put standstill before first contact; shape (n_events, n) becomes (n_events, N_PRETRIGGER + n)."""
+    """Put standstill before ``decel_g``; shape (n_events, n) becomes (n_events, N_PRETRIGGER + n)."""
     return np.pad(decel_g, ((0, 0), (N_PRETRIGGER, 0)))

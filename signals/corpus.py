@@ -186,5 +186,5 @@ def read_corpus(folder: Path) -> tuple[Corpus, Artefact]:
 
 
 def corpus_stage(out: Path, parents: dict[str, str], config: object) -> Stage:
-    """The stage that makes a corpus in ``out``."""
+    """The stage that makes a corpus in ``out`` from ``parents`` (name to SHA-256) with settings ``config``."""
     return Stage(out, MANIFEST, SCHEMA, parents, config)

@@ -1,7 +1,8 @@
 """Analytic pulse families: shapes whose velocity change is known in closed form.
 
 Proofs and tests use them because nothing about them is approximate. All return deceleration in g on a time axis
-and are zero outside ``[0, duration]``.
+and are zero outside ``[0, duration]``. Levels are ``peak_g``, durations ``duration_s`` in seconds, both positive;
+in the formulae A and T.
 """
 
 from __future__ import annotations
@@ -74,7 +75,10 @@ def triangle(peak_g: float, duration_s: float, peak_at: float = 0.5) -> Pulse:
 
 
 def bi_slope(first_g: float, first_s: float, second_g: float, second_s: float) -> Pulse:
-    """Low plateau, then high plateau; velocity change is the sum of both. Typical of modern fronts."""
+    """Plateau of ``first_g`` for ``first_s``, then of ``second_g`` for ``second_s`` (s); typical of modern fronts.
+
+    The velocity change is the sum of both.
+    """
     _positive(first_g=first_g, first_s=first_s, second_g=second_g, second_s=second_s)
     return Pulse(
         first_s + second_s,
@@ -85,6 +89,8 @@ def bi_slope(first_g: float, first_s: float, second_g: float, second_s: float) -
 
 def tipped_square(start_g: float, slope_g_per_s: float, duration_s: float) -> Pulse:
     """Tipped equivalent square wave ``a0 + b t`` (Huang, Vehicle Crash Mechanics); ``a0 T + b T^2 / 2``.
+
+    Here ``a0`` is ``start_g`` and ``b`` is ``slope_g_per_s``.
 
     Raises
     ------

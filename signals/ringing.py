@@ -89,6 +89,6 @@ def ringing_g(
 
 
 def carried_mps(decel_g: Float, dt_s: float) -> Float:
-    """Velocity that a signal carries away in m/s: its sum over samples; shape ``decel_g.shape[:-1]``."""
+    """Velocity that a signal carries away in m/s: its sum times ``dt_s`` (s); shape ``decel_g.shape[:-1]``."""
     total: Float = decel_g.sum(axis=-1, dtype=np.float64) * (dt_s * G0_MPS2)
     return total

@@ -5,6 +5,8 @@ car is linear, and what reaches the tunnel lengthwise is the wheel force times t
 longitudinal bushing. Everything is periodic over the event with no constant part: a road leaves no net velocity.
 The *shape* of the spectrum comes from this physics, the *level* from a stated rms range, because the lengthwise
 coupling of a real suspension varies more than any model of it.
+
+A mode draws ``n_events`` events from ``rng``; ``rule`` gives only crashes a required time, so nothing here reads it.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ EVENT_S = 0.480
 
 
 def displacement_psd_m3(cycles_per_m: Float, road_class: str) -> Float:
-    """ISO 8608 displacement spectral density in m^3 at spatial frequencies in cycles per m, waviness 2."""
+    """ISO 8608 displacement spectral density of ``road_class`` (A to H) in m^3 at ``cycles_per_m``, waviness 2."""
     return CLASS_M3[road_class] * (cycles_per_m / REFERENCE_CYCLES_PER_M) ** -2.0
 
 
@@ -67,7 +69,7 @@ class QuarterCar:
         return cls(*(rng.uniform(low, high, (n_events, 1)) for low, high in ranges))
 
     def transfer(self, frequency_hz: Float) -> tuple[Complex, Complex]:
-        """Body and wheel displacement per metre of road, complex, shape (n_events, n_frequencies)."""
+        """Body and wheel displacement per m of road at ``frequency_hz``, complex, shape (n_events, n_frequencies)."""
         s = (2j * np.pi * frequency_hz).astype(np.complex128)
         link = self.damper_n_s_per_m * s + self.spring_n_per_m
         body = self.sprung_kg * s**2 + link
@@ -95,7 +97,7 @@ BELGIAN_BLOCKS = RoadSpec("E", (30.0, 60.0), (0.5, 1.5), (30.0, 100.0), (0.2, 0.
 
 
 def road_g(spec: RoadSpec, n_events: int, rng: np.random.Generator, duration_s: float) -> tuple[Float, Float, Float]:
-    """Draw a road.
+    """Draw a road as ``spec`` describes it, ``duration_s`` seconds long.
 
     Returns
     -------

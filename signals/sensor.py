@@ -119,7 +119,7 @@ class Tolerances:
 
     @classmethod
     def drawn(cls, spec: SensorSpec, n_events: int, rng: np.random.Generator, phase: Float | None = None) -> Tolerances:
-        """Uniform over the tolerance box; the phase is the caller's, since both sensors share the clock."""
+        """Drawn from ``rng`` uniformly over the box of ``spec``; ``phase`` is given: both sensors share the clock."""
 
         def box(tolerance: float) -> Float:
             return rng.uniform(-tolerance, tolerance, n_events)
@@ -153,7 +153,10 @@ def sense(
     rng: np.random.Generator | None,
     cross_g: Float | None = None,
 ) -> Counts:
-    """Counts of ``sense_frames``, held frames and all; parameters and errors are the same."""
+    """Counts of ``sense_frames``, held frames and all.
+
+    The parameters ``decel_g``, ``rate_hz``, ``spec``, ``tolerances``, ``rng`` and ``cross_g`` and the errors are its.
+    """
     return sense_frames(decel_g, rate_hz, spec, tolerances, rng, cross_g).counts_lsb
 
 
@@ -259,7 +262,7 @@ def _sampled(signal: Float, step: float, phase: Float) -> Float:
 
 
 def lost_frames(spec: SensorSpec, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Draw which frames the bus loses: single ones anywhere, and now and then a run of them."""
+    """Draw from ``rng`` which frames of ``shape`` the bus of ``spec`` loses: single ones, now and then a run."""
     n_events, n_samples = shape
     lost = np.zeros(shape, dtype=np.bool_)
     n_single = rng.poisson(spec.frame_error_rate * n_events * n_samples)
@@ -271,7 +274,7 @@ def lost_frames(spec: SensorSpec, shape: tuple[int, ...], rng: np.random.Generat
 
 
 def hold_last(counts_lsb: Counts, is_held: NDArray[np.bool_]) -> Counts:
-    """Repeat the last good count where a frame is lost; 0 before the first good one. Shapes (n_events, n_samples)."""
+    """``counts_lsb`` with the last good one repeated where ``is_held``, 0 before it; shapes (n_events, n_samples)."""
     held = counts_lsb.copy()
     for event in np.flatnonzero(is_held.any(axis=1)):
         good = np.where(is_held[event], -1, np.arange(counts_lsb.shape[1]))
@@ -281,6 +284,6 @@ def hold_last(counts_lsb: Counts, is_held: NDArray[np.bool_]) -> Counts:
 
 
 def sense_trace(trace: Trace, spec: SensorSpec) -> Counts:
-    """Counts of a measured trace behind a nominal sensor: no error of any kind, no phase, no added noise."""
+    """Counts of a measured ``trace`` behind a nominal ``spec``: no error of any kind, no phase, no added noise."""
     counts: Counts = sense(trace.decel_g[None, :], trace.rate_hz, spec, Tolerances.nominal(1), None)[0]
     return counts

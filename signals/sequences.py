@@ -2,6 +2,8 @@
 
 Physics adds: the tunnel feels the sum. A required time counts from first contact of the crash that demands firing,
 not from the misuse before it.
+
+A mode draws ``n_events`` events from ``rng``; ``rule`` gives the crash among them its required time.
 """
 
 from __future__ import annotations
