@@ -71,9 +71,9 @@ class Demo:
 
 
 def crash_summary(events: list[dict[str, Any]]) -> dict[str, Any]:
-    """A recording's outcome over all its sensor positions; time to fire and RTTF are those of the worst one.
+    """Outcome of one recording over the ``events`` of all its sensor positions.
 
-    Fired only if every position fires; the worst position is the one that fires latest after its RTTF.
+    Time to fire and RTTF are those of the worst one. Fired only if every position fires; the worst position is the one that fires latest after its RTTF.
     """
     fired = all(event["ttf_ms"] is not None for event in events)
 
@@ -97,7 +97,7 @@ def crash_summary(events: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def totals(rows: list[dict[str, Any]]) -> dict[str, int]:
-    """Counts over all modes of one source."""
+    """Counts over all modes of one source, whose table has these ``rows``."""
     keys = ("events", "in time", "late", "missed", "silent", "false fire", "not scored")
     return {key.replace(" ", "_"): sum(row[key] for row in rows) for key in keys}
 
