@@ -73,7 +73,8 @@ class Demo:
 def crash_summary(events: list[dict[str, Any]]) -> dict[str, Any]:
     """Outcome of one recording over the ``events`` of all its sensor positions.
 
-    Time to fire and RTTF are those of the worst one. Fired only if every position fires; the worst position is the one that fires latest after its RTTF.
+    Time to fire and RTTF are those of the worst one. Fired only if every position fires; the worst
+    position is the one that fires latest after its RTTF.
     """
     fired = all(event["ttf_ms"] is not None for event in events)
 
