@@ -159,11 +159,15 @@ def go_command(out):
 
 
 def test_only_crumple_reaches_site_packages() -> None:
-    try:
-        files = importlib.metadata.distribution("crumple").files
-    except importlib.metadata.PackageNotFoundError:
+    # What was installed has a RECORD; an egg-info that a build left in the working folder has none.
+    installed = [found for found in importlib.metadata.distributions(name="crumple") if found.read_text("RECORD")]
+    if not installed:
         pytest.skip("crumple is not installed")
-    modules = [file for file in files or [] if file.suffix == ".py" and not file.parts[0].startswith("__editable__")]
+    modules = [
+        file
+        for file in installed[0].files or []
+        if file.suffix == ".py" and not file.parts[0].startswith("__editable__")
+    ]
     if not modules:
         pytest.skip("installed in place: the wheel's list of files is not available")
     assert {file.parts[0] for file in modules} == {"crumple"}
