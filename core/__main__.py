@@ -20,6 +20,7 @@ COMMANDS = {
         "Generate a labelled corpus of synthetic crash and misuse events.",
     ),
     "import": ("crumple.signals.commands", "Read measured recordings into a corpus."),
+    "calibrate": ("crumple.signals.calibration_command", "Hold the synthetic crashes against measured ones."),
     "train": ("crumple.model.commands", "Train a net and quantise it to the integers that ship."),
     "prove": ("crumple.model.commands", "Prove the requirements on the deployed integers."),
     "check": ("crumple.model.commands", "Re-check every certificate in a folder, trusting nobody."),

@@ -76,9 +76,10 @@ ANGULAR = CrashMode(
     structure=structures.FULL_WIDTH,
     no_fire_kmh=15.0,
     must_fire_kmh=18 * MPH,
-    source="calibration programmes demand 18 mph; no-fire assumed. Reach: 1.5 m wide front, tan 30 degrees",
+    source="calibration programmes demand 18 mph; no-fire assumed. Reach:"
+    " 1.13 m between the rails' outer edges, tan 30 degrees",
     roughness=0.7,
-    angle_reach_m=0.87,
+    angle_reach_m=0.65,
     lateral_share=0.45,
 )
 OFFSET_DEFORMABLE = CrashMode(
@@ -124,12 +125,13 @@ UNDERRIDE = CrashMode(
     roughness=0.15,
 )
 CAR_TO_CAR = CrashMode(
-    structure=structures.OFFSET,
+    structure=structures.SMALL_OVERLAP,
     no_fire_kmh=13.0,
     must_fire_kmh=40.0,
-    source="50-56 km/h each must fire; 16-28 mph into a parked car is the published grey band; rest assumed",
+    source="50-56 km/h each must fire; 16-28 mph into a parked car is the published grey band; rest assumed. The rails"
+    " miss each other, as in NHTSA test 7292",
     roughness=0.35,
-    partner=structures.OFFSET,
+    partner=structures.SMALL_OVERLAP,
     partner_mass_kg=(1150.0, 2350.0),
     partner_speed_ratio=1.0,
     lateral_share=0.2,

@@ -4,6 +4,8 @@ A blow is a half-sine lobe, which carries exactly the velocity change stated for
 carries none. Where something strikes the car, the velocity change is not drawn but follows from its momentum,
 ``m v (1 + e) / (M + m)``. Amplitudes are those usual in misuse programmes, behind a 400 Hz sensor; they are
 from practice, vary 3:1 between vehicles, and are all to be read as assumed.
+
+A mode draws ``n_events`` events from ``rng``; ``rule`` gives only crashes a required time, so nothing here reads it.
 """
 
 from __future__ import annotations
@@ -100,12 +102,22 @@ MISUSE: dict[str, Misuse] = {
 
 
 def momentum_delta_v_mps(striker_kg: Float, speed_mps: Float, restitution: Float, car_kg: Float) -> Float:
-    """Velocity change of a free car that meets a free striker: ``m v (1 + e) / (M + m)``, in m/s."""
+    """Velocity change of a free car that meets a free striker: ``m v (1 + e) / (M + m)``, in m/s.
+
+    Parameters
+    ----------
+    striker_kg, car_kg : ndarray
+        Masses m and M.
+    speed_mps : ndarray
+        Closing speed v.
+    restitution : ndarray
+        e, 0 where they stick together.
+    """
     return striker_kg * speed_mps * (1.0 + restitution) / (car_kg + striker_kg)
 
 
 def lobe_g(delta_v_mps: Float, start_s: Float, lobe_s: Float, *, n_samples: int, dt_s: float) -> Float:
-    """Half-sine lobes that carry exactly ``delta_v_mps``.
+    """Half-sine lobes that carry exactly ``delta_v_mps``, in steps of ``dt_s`` (s).
 
     The difference of the closed-form velocity over each sample, so that even a lobe of four samples is exact.
 
@@ -125,7 +137,7 @@ def lobe_g(delta_v_mps: Float, start_s: Float, lobe_s: Float, *, n_samples: int,
 
 
 def blows(spec: Misuse, n_events: int, rng: np.random.Generator) -> Batch:
-    """Draw events of one kind."""
+    """Draw events of the one kind that ``spec`` describes."""
     n = n_after(spec.duration_s)
     speed_kmh = np.full(n_events, np.nan) if spec.speed_kmh is None else rng.uniform(*spec.speed_kmh, n_events)
     peak_g = _log_uniform(rng, spec.peak_g, (n_events,))
@@ -166,8 +178,14 @@ def blows(spec: Misuse, n_events: int, rng: np.random.Generator) -> Batch:
     split = rng.dirichlet(np.ones(n_modes) * 2.0, n_events)
     struck = strength[:, :, None] * split[:, None, :] * rng.choice([-1.0, 1.0], (n_events, 1, n_modes))
     ringing = ringing_g(struck, hz, zeta, start_s, n_samples=n, dt_s=DT_S)
-    left_g = np.maximum(peak_g - largest_g, 0.15 * peak_g)
-    decel_g += ringing * (left_g / np.maximum(np.abs(ringing).max(axis=1), 1e-9))[:, None]
+    ringing /= np.maximum(np.abs(ringing).max(axis=1, keepdims=True), 1e-9)
+    # Lobe and ringing need not be largest at once: three corrections bring their sum to the drawn peak.
+    lobes_g = decel_g
+    scale_g = np.maximum(peak_g - largest_g, 0.15 * peak_g)
+    decel_g = lobes_g + scale_g[:, None] * ringing
+    for _ in range(3):
+        scale_g = np.maximum(scale_g + peak_g - np.abs(decel_g).max(axis=1), 0.1 * peak_g)
+        decel_g = lobes_g + scale_g[:, None] * ringing
 
     seen_g = after_contact(decel_g)
     cross_g = None
@@ -177,7 +195,7 @@ def blows(spec: Misuse, n_events: int, rng: np.random.Generator) -> Batch:
 
 
 def blow_mode(spec: Misuse) -> Mode:
-    """The mode of one row of the table."""
+    """The mode of one row of the table, ``spec``."""
 
     def mode(n_events: int, rng: np.random.Generator, rule: RttfRule) -> Batch:
         return blows(spec, n_events, rng)

@@ -1,104 +1,65 @@
-"""Generation, from outside: one plan is one corpus, and a plan that cannot be is refused in words."""
+"""A plan and a seed are the corpus: any number of workers, byte for byte."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pytest
 
-from crumple.config import build, plain
 from crumple.errors import ConfigError
-from crumple.signals.corpus import SYNTHETIC, Corpus, corpus_bytes
-from crumple.signals.criteria import RttfRule
-from crumple.signals.events import MODES
-from crumple.signals.generate import CorpusPlan, generate
+from crumple.signals.corpus import corpus_bytes
+from crumple.signals.events import LABELS, MODES, SEVERITIES
+from crumple.signals.generate import SHARD_EVENTS, CorpusPlan, full_plan, generate, shards
 
-SMALL = {"rigid_barrier": 3, "rough_road": 2, "hammer": 2}
-
-
-def made(seed: int = 0, counts: dict[str, int] | None = None) -> Corpus:
-    return generate(CorpusPlan(seed=seed, counts=counts or SMALL))
+SMALL = CorpusPlan(seed=3, counts={"rigid_barrier": SHARD_EVENTS + 20, "hammer": 30, "rough_road": 10})
 
 
-def test_the_same_plan_gives_the_same_bytes() -> None:
-    assert corpus_bytes(made().events) == corpus_bytes(made().events)
+def test_one_worker_and_two_give_identical_bytes() -> None:
+    assert corpus_bytes(generate(SMALL).events) == corpus_bytes(generate(SMALL, n_workers=2).events)
 
 
-def test_another_seed_gives_other_events() -> None:
-    for one, other in zip(made(0), made(1), strict=True):
-        assert (one.main_lsb != other.main_lsb).any()
+def test_the_same_plan_gives_the_same_bytes_and_another_seed_does_not() -> None:
+    plan = CorpusPlan(counts={"rigid_barrier": 20})
+    other = CorpusPlan(seed=1, counts={"rigid_barrier": 20})
+    assert corpus_bytes(generate(plan).events) == corpus_bytes(generate(plan).events)
+    assert corpus_bytes(generate(plan).events) != corpus_bytes(generate(other).events)
 
 
-def test_no_event_repeats_another() -> None:
-    rows = {event.main_lsb.tobytes() for event in made(counts={"rigid_barrier": 6, "hammer": 6})}
-    assert len(rows) == 12
+def test_a_mode_does_not_depend_on_the_others_in_the_plan() -> None:
+    alone = generate(CorpusPlan(counts={"hammer": 12}))
+    among = [e for e in generate(CorpusPlan(counts={"rigid_barrier": 5, "hammer": 12})) if e.mode == "hammer"]
+    assert corpus_bytes(alone.events) == corpus_bytes(among)
 
 
-def test_the_order_in_which_a_plan_is_written_does_not_matter() -> None:
-    turned = dict(reversed(SMALL.items()))
-    assert corpus_bytes(made(counts=turned).events) == corpus_bytes(made().events)
+def test_every_mode_can_be_planned_and_every_event_is_labelled() -> None:
+    corpus = generate(full_plan(3 * len(MODES)))
+    assert len(corpus) == 3 * len(MODES) and {event.mode for event in corpus} == set(MODES)
+    for event in corpus:
+        assert event.label in LABELS and event.severity in SEVERITIES and event.source == "synthetic"
+        assert np.isfinite(event.rttf_s) == (event.label == "must_fire")
+        assert np.abs(event.main_lsb).max() <= corpus.sensors.main.clamp_lsb
 
 
-def test_one_modes_events_do_not_depend_on_the_others() -> None:
-    alone = {event.name: event for event in made(counts={"hammer": 2})}
-    for event in made():
-        if event.name in alone:
-            np.testing.assert_array_equal(event.main_lsb, alone[event.name].main_lsb)
+def test_the_default_plan_keeps_its_five_modes() -> None:
+    counts = CorpusPlan().counts
+    assert list(counts) == ["rigid_barrier", "offset_barrier", "low_speed_bump", "rough_road", "hammer"]
+    assert sum(counts.values()) == 640
 
 
-def test_every_mode_can_be_made_and_says_what_it_is() -> None:
-    events = made(counts=dict.fromkeys(MODES, 1)).events
-    assert [event.mode for event in events] == list(MODES)
-    assert {event.source for event in events} == {SYNTHETIC}
-    assert all("synthetic" in event.provenance for event in events)
-    for event in events:
-        assert event.main_lsb.size > 100
-        assert np.abs(event.main_lsb).max() <= CorpusPlan().sensors.main.clamp_lsb
-        assert event.label == "must_fire" or math.isnan(event.rttf_s)
+def test_shards_are_bounded_and_add_up() -> None:
+    sizes = [len(shard) for shard in shards(SMALL)]
+    assert max(sizes) <= SHARD_EVENTS and sum(sizes) == sum(SMALL.counts.values())
 
 
-def test_a_crash_that_must_fire_has_a_required_time() -> None:
-    for event in made(counts={"rigid_barrier": 8}):
-        if event.label == "must_fire":
-            assert -0.03 < event.rttf_s < 0.12
-            assert event.first_sample_s <= 0
-
-
-def test_more_inflation_time_requires_an_earlier_decision() -> None:
-    slow = generate(CorpusPlan(counts={"rigid_barrier": 3}, rttf=RttfRule(inflation_s=0.040)))
-    for one, other in zip(made(counts={"rigid_barrier": 3}), slow, strict=True):
-        np.testing.assert_array_equal(one.main_lsb, other.main_lsb)
-        if math.isfinite(one.rttf_s):
-            assert other.rttf_s == pytest.approx(one.rttf_s - 0.010)
-
-
-def test_progress_ends_at_the_whole() -> None:
+def test_progress_ends_at_the_number_of_events() -> None:
     told: list[int] = []
-    generate(CorpusPlan(counts=SMALL), lambda done, status: told.append(done))
-    assert told == sorted(told)
-    assert told[-1] == sum(SMALL.values())
+    generate(SMALL, lambda done, mode: told.append(done))
+    assert told == sorted(told) and told[-1] == sum(SMALL.counts.values())
 
 
-def test_an_unknown_mode_suggests_the_nearest() -> None:
-    with pytest.raises(ConfigError, match=r"counts\.rigid_barier: unknown mode; did you mean 'rigid_barrier'\?"):
-        CorpusPlan(counts={"rigid_barier": 1})
-    with pytest.raises(ConfigError, match=r"^plan\.toml: counts\.rigid_barier: .*did you mean 'rigid_barrier'\?"):
-        build(CorpusPlan, {"counts": {"rigid_barier": 1}}, where="plan.toml")
-
-
-def test_a_mode_like_no_other_lists_them_all() -> None:
-    with pytest.raises(ConfigError, match="known modes") as caught:
-        CorpusPlan(counts={"xyzzy": 1})
-    assert all(mode in str(caught.value) for mode in MODES)
-
-
-@pytest.mark.parametrize("counts", [{}, {"hammer": 0}])
-def test_a_plan_for_nothing_is_refused(counts: dict[str, int]) -> None:
+def test_nonsense_is_refused() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'hammer'"):
+        CorpusPlan(counts={"hamer": 3})
+    with pytest.raises(ConfigError, match="at least 1"):
+        list(shards(SMALL, 0))
     with pytest.raises(ConfigError, match="no events"):
-        CorpusPlan(counts=counts)
-
-
-def test_a_plan_survives_being_recorded() -> None:
-    plan = CorpusPlan(seed=7, counts=SMALL, rttf=RttfRule(distance_m=0.125))
-    assert build(CorpusPlan, plain(plan), where="record") == plan
+        full_plan(0)

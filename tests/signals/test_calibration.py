@@ -1,0 +1,112 @@
+"""The comparison with measured tests: its arithmetic, its refusals, and what it says today."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from crumple.errors import ConfigError, TraceFormatError
+from crumple.signals.calibration import (
+    RealPulse,
+    band_rms_g,
+    calibrate,
+    envelope,
+    figure_svg,
+    read_peaks,
+    read_pulse,
+)
+from crumple.signals.calibration_command import calibrate_command
+from crumple.signals.trace import Trace
+
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+REAL = SHARED / "data" / "real"
+PEAKS = REAL / "nhtsa-frontal-peaks" / "final_clean_dataset_rev.csv"
+CAMRY = REAL / "nhtsa-10146-camry" / "v10146.093"
+ACCORD = REAL / "iihs-cep1705-accord" / "CEP1705_ACXD.csv"
+needs_recordings = pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="the shared recordings are not here")
+
+
+def written(tmp_path: Path, n: int = 40) -> Path:
+    path = tmp_path / "tests.csv"
+    rows = "".join(f"{30 + k % 20},{600 + 3 * k},Valid\n" for k in range(n))
+    path.write_text("calc_peak_g,calc_crush_mm,status\n" + rows + "999,1,Outlier\n", encoding="utf-8")
+    return path
+
+
+@needs_recordings
+def test_both_distances_meet_the_goal() -> None:
+    result = calibrate(PEAKS, n_events=1500)
+    assert result.peak.real.size == 692
+    np.testing.assert_allclose(result.peak.quantiles()[0], [25.6, 39.5, 56.3], atol=0.06)
+    np.testing.assert_allclose(result.crush.quantiles()[0], [443, 654, 796], atol=5)
+    assert result.is_met, (result.peak.ks, result.crush.ks)
+
+
+@needs_recordings
+def test_the_bands_of_the_camry_are_the_published_ones() -> None:
+    trace = read_pulse(CAMRY)
+    assert trace.rate_hz == pytest.approx(10_000) and trace.t0_s == pytest.approx(-0.05)
+    seen = band_rms_g(trace.decel_g[None, :], trace.rate_hz, 0.05, 0.025)[0]
+    np.testing.assert_allclose(seen, [3.6, 4.7, 6.9, 5.1, 10.5], atol=0.35)
+
+
+@needs_recordings
+@pytest.mark.parametrize(("mode", "kmh", "path"), [("rigid_barrier", 57.09, CAMRY), ("small_overlap", 64.4, ACCORD)])
+def test_real_pulses_lie_inside_what_is_generated(mode: str, kmh: float, path: Path) -> None:
+    held = envelope(RealPulse(mode, kmh, read_pulse(path)), 400, 0)
+    assert held.frac_inside >= 0.95 and held.frac_delta_v_inside >= 0.95
+
+
+def test_only_valid_rows_count(tmp_path: Path) -> None:
+    peak_g, crush_mm = read_peaks(written(tmp_path))
+    assert peak_g.size == 40 and peak_g.max() < 100 and crush_mm.min() == 600
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a,b\n1,2\n", "no column"),
+        ("", "no column"),
+        ("calc_peak_g,calc_crush_mm,status\n1,x,Valid\n", "must be numbers"),
+        ("calc_peak_g,calc_crush_mm,status\n-1,3,Valid\n", "must be positive"),
+        ("calc_peak_g,calc_crush_mm,status\n1,3,Valid\n", "at least 30"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(TraceFormatError, match=said):
+        read_peaks(path)
+
+
+def test_a_pulse_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "pulse.csv"
+    path.write_text("time_s,accel\n" + "0.0,1.0\n" * 3, encoding="utf-8")
+    with pytest.raises(TraceFormatError, match="at least 100"):
+        read_pulse(path)
+    path.write_text("".join(f"{k * k},1.0\n" for k in range(200)), encoding="utf-8")
+    with pytest.raises(TraceFormatError, match="not even"):
+        read_pulse(path)
+    path.write_text("0,1\n0.1,oops\n", encoding="utf-8")
+    with pytest.raises(TraceFormatError, match=":2:"):
+        read_pulse(path)
+    with pytest.raises(ConfigError, match="cannot hold a pulse"):
+        RealPulse("hammer", 50.0, Trace("x", np.zeros(200), 1000.0, -0.1))
+
+
+def test_the_figure_is_the_same_on_every_run(tmp_path: Path) -> None:
+    result = calibrate(written(tmp_path), n_events=100)
+    first = figure_svg(result)
+    assert first == figure_svg(result) and b"<dc:date>" not in first and b"synthetic" in first
+
+
+def test_the_command_says_no_with_exit_code_1_and_still_shows_why(tmp_path: Path) -> None:
+    plot = tmp_path / "plot.svg"
+    ran = CliRunner().invoke(
+        calibrate_command, [str(written(tmp_path)), "--events", "100", "--plot", str(plot), "--json"]
+    )
+    assert ran.exception is not None and getattr(ran.exception, "exit_code", None) == 1
+    assert '"is_met": false' in ran.output and plot.read_bytes().startswith(b"<?xml")
