@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,11 +57,21 @@ class Compiler:
         arguments += [str(source) for source in sources]
         arguments += ["-o", str(library)]
         try:
-            done = subprocess.run(arguments, capture_output=True, text=True, errors="replace", check=False)
+            done = subprocess.run(
+                arguments, capture_output=True, text=True, errors="replace", check=False, env=_environment()
+            )
         except OSError as error:
             raise ToolMissingError(f"{self.name} ({self.command[0]}) cannot be started: {error.strerror}") from error
         if done.returncode != 0:
             raise CompileError(f"{self.name} refused {', '.join(s.name for s in sources)}:\n{done.stderr.strip()}")
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment; Zig is given a place for its cache where a bare container names none."""
+    environment = dict(os.environ)
+    if not {"HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "ZIG_GLOBAL_CACHE_DIR"} & environment.keys():
+        environment["ZIG_GLOBAL_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / "crumple-zig-cache")
+    return environment
 
 
 def find_compiler() -> Compiler:

@@ -86,6 +86,25 @@ def test_a_warning_is_refused_with_the_compilers_words(tmp_path: Path, body: str
     assert not (tmp_path / "bad.so").exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in compiler is a shell script")
+@pytest.mark.parametrize("home", [None, "/somewhere"])
+def test_a_container_without_a_home_still_has_a_place_for_zigs_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str | None
+) -> None:
+    for name in ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "ZIG_GLOBAL_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    if home is not None:
+        monkeypatch.setenv("HOME", home)
+    cc = tmp_path / "cc"
+    cc.write_text('#!/bin/sh\necho "cache=$ZIG_GLOBAL_CACHE_DIR" >&2\nexit 1\n')
+    cc.chmod(0o755)
+    with pytest.raises(CompileError) as caught:
+        Compiler(command=(str(cc),), name="a stand-in").shared_library(
+            [tmp_path / "a.c"], tmp_path / "a.so", include=[]
+        )
+    assert ("crumple-zig-cache" in str(caught.value)) == (home is None)
+
+
 def test_a_compiler_that_cannot_be_started_is_a_missing_tool(tmp_path: Path) -> None:
     gone = Compiler(command=(str(tmp_path / "cc"),), name="the system's cc")
     with pytest.raises(ToolMissingError, match="cannot be started"):
