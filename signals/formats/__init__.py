@@ -22,6 +22,7 @@ ENTRY_POINTS = "crumple.formats"
 
 BUILT_IN: Mapping[str, str] = {
     "nhtsa_ev5": "crumple.signals.formats.nhtsa_ev5",
+    "csv": "crumple.signals.formats.csv",
 }
 """Format name to module; loaded when a recording is read."""
 

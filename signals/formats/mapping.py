@@ -4,14 +4,50 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from crumple.config import STRICT, build, read_toml
 from crumple.errors import ConfigError
-from crumple.signals.events import LABELS
+from crumple.signals.events import LABELS, UNLABELLED
 from crumple.signals.recording import Recording
+
+
+@dataclass(frozen=True, slots=True)
+class CsvChannel:
+    """What one column of a text table holds; the reader names what is missing."""
+
+    __pydantic_config__ = STRICT
+    column: Annotated[str | None, Field(min_length=1, description="name in the header, or number from 1")] = None
+    unit: Annotated[Literal["g", "m/s^2"] | None, Field(description="unit of the column")] = None
+    polarity: Annotated[Literal["j211", "positive-deceleration"] | None, Field(description="sign")] = None
+    axis: Annotated[Literal["X", "Y", "Z", "R"] | None, Field(description="SAE J211 axis")] = None
+    side: Annotated[Literal["left", "right", "centre", "none"] | None, Field(description="of the compartment")] = None
+    place: Annotated[str | None, Field(min_length=1, description="where the sensor sits, in words")] = None
+    filter_class: Annotated[Literal[0, 60, 180, 600, 1000] | None, Field(description="CFC already applied")] = None
+    offset: Annotated[Literal["pretrigger", "median", "none"] | None, Field(description="how zero is found")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class CsvMap:
+    """How a text table is laid out."""
+
+    __pydantic_config__ = STRICT
+    delimiter: Annotated[Literal["comma", "semicolon", "tab", "space"] | None, Field(description="between columns")] = (
+        None
+    )
+    decimal: Annotated[Literal[".", ","], Field(description="decimal mark")] = "."
+    header_lines: Annotated[int | None, Field(ge=0, le=1000, description="lines before the first sample")] = None
+    complete_without_line_end: Annotated[bool, Field(description="the last line is whole though it has no end")] = False
+    time_column: Annotated[str | None, Field(min_length=1, description="name or number of the time column")] = None
+    time_unit: Annotated[Literal["s", "ms", "us", "ns"] | None, Field(description="unit of the time column")] = None
+    contact_time: Annotated[float | None, Field(description="time column at first contact, in its unit")] = None
+    rate_hz: Annotated[float | None, Field(gt=0, le=1e7, description="where there is no time column")] = None
+    first_sample_s: Annotated[float | None, Field(description="time of the first sample from contact")] = None
+    resample_hz: Annotated[float | None, Field(gt=0, le=1e5, description="rate to bring the samples to")] = None
+    longest_gap_s: Annotated[float | None, Field(gt=0, description="longest gap bridged by a straight line")] = None
+    channels: tuple[CsvChannel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +58,16 @@ class RecordingMap:
     label: Annotated[str | None, Field(description="must_fire, no_fire, grey or unlabelled")] = None
     label_source: Annotated[str | None, Field(min_length=1, description="how the label is known")] = None
     impact_speed_kmh: Annotated[float | None, Field(ge=0, le=500, description="closing speed at contact")] = None
+    mode: Annotated[str | None, Field(pattern="^[a-z0-9_]+$", description="what happened, where the file is mute")] = (
+        None
+    )
+    vehicle: Annotated[str | None, Field(min_length=1, description="vehicle, where the file is mute")] = None
+    csv: CsvMap | None = None
 
     def __post_init__(self) -> None:
         if self.label is not None and self.label not in LABELS:
             raise ConfigError(f"label = {self.label!r}: expected one of {', '.join(LABELS)}")
-        if self.label is not None and self.label_source is None:
+        if self.label not in (None, UNLABELLED) and self.label_source is None:
             raise ConfigError('label_source is missing: say how the label is known, such as label_source = "film"')
 
 
@@ -47,7 +88,7 @@ def with_statements(recording: Recording, mapping: RecordingMap | None) -> Recor
         return recording
     result = recording
     if mapping.label is not None:
-        source = f"stated in the map: {mapping.label_source}"
+        source = f"stated in the map: {mapping.label_source or 'not known'}"
         vehicles = []
         for vehicle in recording.vehicles:
             if vehicle.label not in ("unlabelled", mapping.label):
