@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -27,8 +28,9 @@ BUILT_IN: Mapping[str, str] = {
 """Format name to module; loaded when a recording is read."""
 
 
-def formats() -> dict[str, ModuleType]:
-    """Every known format by name, built-in ones first.
+@cache
+def formats() -> Mapping[str, ModuleType]:
+    """Every known format by name, built-in ones first; looked up once in a process.
 
     Raises
     ------

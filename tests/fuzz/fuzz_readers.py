@@ -1,0 +1,176 @@
+"""Fuzz the readers: random damage to good files must give a recording or an error of ours, in time and memory.
+
+Run by hand: ``python tests/fuzz/fuzz_readers.py --cases 100000 --seed 1``. Every case is fixed by its format,
+seed and number. A finding's files are kept under ``--keep``, so that it can be read again. Exit code 1 on findings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from types import FrameType
+
+from crumple.errors import CrumpleError, InputDataError
+from crumple.signals.formats import read_recording
+from crumple.signals.formats.mapping import CsvChannel, CsvMap, RecordingMap
+
+TRACES = Path(__file__).resolve().parents[1] / "traces"
+SECONDS_A_CASE = 5
+MEMORY_BYTES = 4 * 2**30
+INTERESTING = [
+    b"nan",
+    b"inf",
+    b"-",
+    b"1e999",
+    b"99999999999999",
+    b"\x00",
+    b"\xff\xfe",
+    b"\r\n",
+    b"|",
+    b"\t",
+    b",",
+    b":",
+    b"-1",
+    b"",
+]
+
+CSV_MAP = RecordingMap(
+    "no_fire",
+    "fuzz",
+    mode="fuzz",
+    csv=CsvMap(
+        "tab",
+        header_lines=0,
+        time_column="1",
+        time_unit="s",
+        contact_time=0.0,
+        channels=(CsvChannel("2", "g", "j211", "X", "centre", "tunnel", 0, "pretrigger"),),
+    ),
+)
+
+
+class TooSlowError(Exception):
+    """A case took longer than its time."""
+
+
+def damaged(content: bytes, rng: random.Random) -> bytes:
+    """A copy of a file with one to five random changes: bytes, pieces, lines, cuts."""
+    data = bytearray(content)
+    for _ in range(rng.randint(1, 5)):
+        if not data:
+            break
+        at = rng.randrange(len(data))
+        kind = rng.randrange(7)
+        if kind == 0:
+            data[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            data[at : at + rng.randint(0, 8)] = rng.choice(INTERESTING)
+        elif kind == 2:
+            del data[at : at + rng.randint(1, 200)]
+        elif kind == 3:
+            end = min(len(data), at + rng.randint(1, 200))
+            data[at:at] = data[at:end] * rng.randint(1, 3)
+        elif kind == 4:
+            data[at : at + 4] = rng.randbytes(rng.randint(0, 8))
+        elif kind == 5:
+            lines = bytes(data).split(b"\n")
+            one, other = rng.randrange(len(lines)), rng.randrange(len(lines))
+            lines[one], lines[other] = lines[other], lines[one]
+            data = bytearray(b"\n".join(lines))
+        elif rng.random() < 0.2:
+            del data[at:]
+    return bytes(data)
+
+
+def too_slow(number: int, frame: FrameType | None) -> None:
+    """Called by the alarm."""
+    raise TooSlowError
+
+
+def outcome(path: Path, mapping: RecordingMap | None) -> str:
+    """How reading ends: ``read``, an error's name, or ``FINDING ...``."""
+    signal.alarm(SECONDS_A_CASE)
+    try:
+        read_recording(path, mapping)
+        return "read"
+    except InputDataError as error:
+        return type(error).__name__
+    except TooSlowError:
+        return "FINDING hang"
+    except CrumpleError as error:
+        return f"FINDING {type(error).__name__}"
+    except Exception as error:  # noqa: BLE001  anything else is what a fuzzer is for
+        return f"FINDING {type(error).__name__}: {str(error)[:80]}"
+    finally:
+        signal.alarm(0)
+
+
+def fuzz(kind: str, source: Path, mapping: RecordingMap | None, cases: int, seed: int, keep: Path) -> Counter[str]:
+    """Damage one file of a good recording, again and again, and count how reading it ends."""
+    counts: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as scratch:
+        work = Path(scratch) / source.name
+        if source.is_dir():
+            shutil.copytree(source, work)
+        else:
+            shutil.copy(source, work)
+        targets = sorted(path for path in work.rglob("*") if path.is_file()) if work.is_dir() else [work]
+        originals = {path: path.read_bytes() for path in targets}
+        for case in range(cases):
+            rng = random.Random(f"{kind} {seed} {case}")
+            target = rng.choice(targets)
+            target.write_bytes(damaged(originals[target], rng))
+            result = outcome(work, mapping)
+            counts[result] += 1
+            if result.startswith("FINDING"):
+                kept = keep / f"{kind}-{seed}-{case}"
+                kept.mkdir(parents=True, exist_ok=True)
+                shutil.copy(target, kept / target.name)
+                sys.stdout.write(f"{kind} case {case} ({target.name}): {result}\n")
+            target.write_bytes(originals[target])
+    return counts
+
+
+def main() -> int:
+    """Fuzz every format, print counts, cases per second and peak memory."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=10_000, help="cases a format")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--formats", nargs="*", help="which; all without this")
+    parser.add_argument("--keep", type=Path, default=Path("fuzz-findings"), help="where inputs of findings go")
+    arguments = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    signal.signal(signal.SIGALRM, too_slow)
+    plans: dict[str, tuple[Path, RecordingMap | None]] = {
+        "nhtsa_ev5": (TRACES / "selfmade-ev5", None),
+        "csv": (TRACES / "selfmade-ev5" / "v00001.001", CSV_MAP),
+        "iso_mme": (TRACES / "selfmade-mme", None),
+        "iso_mme-zip": (TRACES / "selfmade-mme.zip", None),
+    }
+    findings = 0
+    for kind, (source, mapping) in plans.items():
+        if (arguments.formats and kind not in arguments.formats) or not source.exists():
+            continue
+        start = time.perf_counter()
+        counts = fuzz(kind, source, mapping, arguments.cases, arguments.seed, arguments.keep)
+        rate = arguments.cases / (time.perf_counter() - start)
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        bad = sum(number for name, number in counts.items() if name.startswith("FINDING"))
+        findings += bad
+        told = ", ".join(f"{name} {number}" for name, number in counts.most_common())
+        sys.stdout.write(
+            f"{kind}: {arguments.cases} cases, {rate:.0f}/s, peak {peak_mb:.0f} MB, {bad} findings: {told}\n"
+        )
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
