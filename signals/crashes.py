@@ -30,7 +30,7 @@ from .batch import (
     n_after,
 )
 from .criteria import RttfRule, required_ttf_s
-from .crush import Collision, Fleet, Loading, angled, collide, contacts_m, loading
+from .crush import PLATFORM, Collision, Fleet, Loading, angled, collide, contacts_m, loading
 from .ringing import ringing_g
 from .structures import Structure
 from .trace import Float
@@ -234,8 +234,8 @@ def crash(
     rule: RttfRule,
     duration_s: float = DURATION_S,
 ) -> Batch:
-    """Draw a fleet and drive it in a mode, speeds uniform over ``kmh``."""
-    fleet = Fleet.drawn(n_events, rng)
+    """Draw variants of one vehicle and drive them in a mode, speeds uniform over ``kmh``."""
+    fleet = Fleet.drawn(n_events, rng, PLATFORM)
     speed_kmh = rng.uniform(*kmh, n_events)
     hit = impact(fleet, mode, speed_kmh / KMH_PER_MPS, rng, n_samples=n_after(duration_s), dt_s=DT_S)
     return labelled(mode, speed_kmh, hit.decel_g, rule)

@@ -87,6 +87,17 @@ class FleetSpec:
     ] = (0.13, 0.27, 5.0)
 
 
+PLATFORM = FleetSpec(
+    mass_kg=(1450.0, 1850.0),
+    log_strength=(0.0, 0.05),
+    log_crush=(-0.05, 0.03),
+    log_engine=(-0.32, 0.10),
+    log_ringing=(-0.25, 0.20),
+)
+"""One vehicle at the middle of the fleet, in its variants and with the scatter of identical tests (5-10 % in g).
+
+A controller is calibrated for a vehicle, so corpora draw from this; reality is compared with the whole fleet."""
+
 NOMINAL_KG = 1650.0
 """Mass that the forces of the structures are drawn for; a heavier car is drawn with proportionally more force."""
 
