@@ -134,10 +134,15 @@ def lobe_g(delta_v_mps: Float, start_s: Float, lobe_s: Float, *, n_samples: int,
     -------
     ndarray, shape (n_events, n_samples)
     """
-    time = np.arange(n_samples + 1) * dt_s
-    turn = np.clip((time - start_s[:, None]) / lobe_s[:, None], 0.0, 1.0)
+    # Only where the lobe is: the longest one and a sample on either side.
+    n_lobe = min(int(np.max(lobe_s) / dt_s) + 3, n_samples)
+    first = np.clip((start_s / dt_s).astype(np.int64), 0, n_samples - n_lobe)
+    index = first[:, None] + np.arange(n_lobe + 1)
+    turn = np.clip((index * dt_s - start_s[:, None]) / lobe_s[:, None], 0.0, 1.0)
     velocity = 0.5 * delta_v_mps[:, None] * (1.0 - np.cos(np.pi * turn))
-    return np.diff(velocity, axis=1) / (dt_s * G0_MPS2)
+    lobes = np.zeros((delta_v_mps.size, n_samples))
+    np.put_along_axis(lobes, index[:, :-1], np.diff(velocity, axis=1) / (dt_s * G0_MPS2), axis=1)
+    return lobes
 
 
 def blows(spec: Misuse, n_events: int, rng: np.random.Generator) -> Batch:
@@ -171,10 +176,10 @@ def blows(spec: Misuse, n_events: int, rng: np.random.Generator) -> Batch:
         delta_v_mps = np.minimum(delta_v_mps, most_mps)
     sign = rng.choice([-1.0, 1.0], n_events) if spec.either_sign else np.ones(n_events)
 
-    decel_g = np.zeros((n_events, n))
+    decel_g: Float = np.zeros((n_events, n), dtype=np.float32)
     for hit in range(share.shape[1]):
         decel_g += lobe_g(sign * delta_v_mps * share[:, hit], start_s[:, hit], lobe_s, n_samples=n, dt_s=DT_S)
-    largest_g = np.abs(decel_g).max(axis=1)
+    largest_g: Float = np.abs(decel_g).max(axis=1)
 
     n_modes = 2
     # A hard blow can shake a panel only so fast: what is loud is high.
@@ -185,18 +190,20 @@ def blows(spec: Misuse, n_events: int, rng: np.random.Generator) -> Batch:
     struck = strength[:, :, None] * split[:, None, :] * rng.choice([-1.0, 1.0], (n_events, 1, n_modes))
     ringing = ringing_g(struck, hz, zeta, start_s, n_samples=n, dt_s=DT_S)
     ringing /= np.maximum(np.abs(ringing).max(axis=1, keepdims=True), 1e-9)
-    # Lobe and ringing need not be largest at once: three corrections bring their sum to the drawn peak.
+    # Lobe and ringing need not be largest at once: two corrections bring their sum to the drawn peak.
     lobes_g = decel_g
+    peak_g = peak_g.astype(np.float32)
     scale_g = np.maximum(peak_g - largest_g, 0.15 * peak_g)
     decel_g = lobes_g + scale_g[:, None] * ringing
-    for _ in range(3):
+    for _ in range(2):
         scale_g = np.maximum(scale_g + peak_g - np.abs(decel_g).max(axis=1), 0.1 * peak_g)
         decel_g = lobes_g + scale_g[:, None] * ringing
 
     seen_g = after_contact(decel_g)
     cross_g = None
     if spec.cross[1] > 0:
-        cross_g = seen_g * (rng.uniform(*spec.cross, n_events) * rng.choice([-1.0, 1.0], n_events))[:, None]
+        share_across = rng.uniform(*spec.cross, n_events) * rng.choice([-1.0, 1.0], n_events)
+        cross_g = seen_g * share_across.astype(np.float32)[:, None]
     return quiet(seen_g, speed_kmh, cross_g)
 
 

@@ -44,7 +44,8 @@ REFERENCE_CYCLES_PER_M = 0.1
 SHORTEST_CYCLES_PER_M = 2.83
 """Upper end of the band for which ISO 8608 is stated; from memory of the standard."""
 
-EVENT_S = 0.480
+EVENT_S = 0.47975
+"""3840 physical samples, a length that the fast Fourier transform likes."""
 
 
 def displacement_psd_m3(cycles_per_m: Float, road_class: str) -> Float:
