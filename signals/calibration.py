@@ -1,6 +1,8 @@
 """Held against reality: full-width crashes of the generator beside 692 measured ones, bands, and two real pulses.
 
 Only distributions are compared and only distributions may be tuned; no recording serves to fit a single event.
+
+``n_events`` crashes are drawn from ``seed``; files are named by their ``path``.
 """
 
 from __future__ import annotations
@@ -190,7 +192,8 @@ def envelope(pulse: RealPulse, n_events: int, seed: int) -> Envelope:
 
 
 def band_rms_g(decel_g: Float, rate_hz: float, contact_s: float, window_s: float) -> Float:
-    """RMS in each of ``BANDS_HZ`` over a window from first contact; shape (n_events, n_bands).
+    """RMS in each of ``BANDS_HZ`` of ``decel_g``, shape (n_events, n_samples), sampled at ``rate_hz``, over the
+    ``window_s`` seconds that follow first contact at ``contact_s`` from the first sample; shape (n_events, n_bands).
 
     Butterworth band-pass of order 4, forward and backward: with it the 2018 Camry of NHTSA test 10146 gives the
     published 3.6, 4.7, 6.9, 5.1 and 10.5 g to within 0.3 g.
@@ -271,7 +274,7 @@ def read_pulse(path: Path) -> Trace:
 
 
 def figure(result: Calibration) -> Figure:
-    """Distributions and envelopes, side by side."""
+    """Distributions and envelopes of a ``result``, side by side."""
     from matplotlib.figure import Figure
 
     n_panels = 2 + len(result.envelopes)

@@ -123,7 +123,7 @@ class Fleet:
 
     @classmethod
     def drawn(cls, n_cars: int, rng: np.random.Generator, spec: FleetSpec | None = None) -> Fleet:
-        """A fleet with the scatter of ``spec``."""
+        """A fleet of ``n_cars`` with the scatter of ``spec``, drawn from ``rng``."""
         spec = FleetSpec() if spec is None else spec
         low, high = np.log(spec.mass_kg[0]), np.log(spec.mass_kg[1])
         mass_kg = np.exp(0.5 * (low + high) + (high - low) / (2 * 1.645) * _bounded_normal(rng, n_cars))
@@ -152,13 +152,13 @@ class Fleet:
         return self.mass_kg.size
 
     def car(self, index: int, n_copies: int) -> Fleet:
-        """One car of the fleet, ``n_copies`` times: to be driven at as many speeds."""
+        """The car at ``index``, ``n_copies`` times: to be driven at as many speeds."""
         return Fleet(
             **{f.name: np.repeat(getattr(self, f.name)[index : index + 1], n_copies, axis=0) for f in fields(self)}
         )
 
     def restitution(self, closing_mps: Float, spec: FleetSpec | None = None) -> Float:
-        """Ratio of separating to closing speed at ``closing_mps``; 0.10-0.20 at 50 km/h, more at low speed."""
+        """Ratio of separating to closing speed at ``closing_mps`` by ``spec``; 0.10-0.20 at 50 km/h, more when slow."""
         high, rise, decay_mps = (FleetSpec() if spec is None else spec).restitution
         return np.clip(high + self.restitution_bias + rise * np.exp(-closing_mps / decay_mps), 0.08, 0.45)
 
@@ -226,8 +226,9 @@ def loading(
 def angled(rigid: Loading, reach_m: float) -> Loading:
     """The same front against an oblique wall: contact spreads over the width while the car moves ``reach_m``.
 
-    Every strip of the width carries its share of the full-width force, later by its distance to the wall; the sum
-    is the mean force over the last ``reach_m`` of crush.
+    ``rigid`` must be the loading of a rigid wall, whose grid is even. Every strip of the width carries its share of
+    the full-width force, later by its distance to the wall; the sum is the mean force over the last ``reach_m`` of
+    crush.
     """
     dx = np.diff(rigid.crush_m, axis=1)
     work = np.zeros_like(rigid.force_n)
@@ -350,7 +351,7 @@ def collide(
 
 
 def contacts_m(fleet: Fleet, structure: Structure) -> Float:
-    """Own crush at which parts of each car meet: stated contacts, every rail fold, the engine.
+    """Own crush at which parts of each car of a ``fleet`` meet: stated contacts, every rail fold, the engine.
 
     Returns
     -------
@@ -366,7 +367,7 @@ def contacts_m(fleet: Fleet, structure: Structure) -> Float:
 
 
 def nominal_fleet(n_cars: int = 1) -> Fleet:
-    """Cars in the middle of everything, without scatter or ringing, for checks and figures."""
+    """``n_cars`` in the middle of everything, without scatter or ringing, for checks and figures."""
     one = np.ones(n_cars)
     n_modes = len(MODE_BANDS_HZ)
     middle = np.sqrt(np.prod(np.array(MODE_BANDS_HZ), axis=1))
