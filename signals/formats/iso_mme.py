@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from crumple.artefact import sha256_bytes
+from crumple.artefact import sha256_file
 from crumple.errors import ChannelError, ConfigError, TraceFormatError
 from crumple.signals.quality import quality_notes
 from crumple.signals.recording import CENTRE, LEFT, RIGHT, Channel, ChannelInfo, Place, Recording, Vehicle
@@ -173,9 +173,19 @@ def read_iso_mme(
             if test.text(key)
         )
         + ((("velocity of test object 1 (m/s)", speed),) if speed else ()),
-        files=tuple((file.path.name, sha256_bytes(file.data)) for file in files),
+        files=_input_files(path, files),
     )
     return with_statements(recording, mapping)
+
+
+def _input_files(path: Path, files: list[FileBytes]) -> tuple[tuple[str, str], ...]:
+    """Name and SHA-256 of what was given: the archive as a whole, or each file of a folder that was used."""
+    if path.is_dir() or path.suffix.lower() == ".mme":
+        return tuple(file.named_digest for file in files)
+    try:
+        return ((path.name, sha256_file(path)),)
+    except OSError as error:
+        raise TraceFormatError(f"{path}: cannot read: {error.strerror or error}") from error
 
 
 def read_channel(file: FileBytes, code: str | None = None) -> Channel:

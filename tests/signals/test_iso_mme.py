@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crumple.artefact import sha256_file
 from crumple.errors import ChannelError, ConfigError, InputDataError, TraceFormatError
 from crumple.signals.criteria import RttfRule
 from crumple.signals.formats import read_recording
@@ -61,6 +62,14 @@ def test_folder_header_zip_and_tar_give_the_same_channels(test_folder: Path) -> 
         assert [c.info.name for c in recording.channels] == ["11SECMLE0000ACXP", "11SECMRI0000ACXP"]
         for ours, first in zip(recording.channels, recordings[0].channels, strict=True):
             np.testing.assert_array_equal(ours.values, first.values)
+
+
+def test_the_files_named_as_read_are_those_that_can_be_hashed_by_hand(test_folder: Path) -> None:
+    archive = zipped(test_folder)
+    assert read_recording(archive).files == ((archive.name, sha256_file(archive)),)
+    names = dict(read_recording(test_folder).files)
+    assert names["made.001"] == sha256_file(test_folder / "Channel" / "made.001")
+    assert set(names) == {"made.mme", "made.chn", "made.001", "made.002"}
 
 
 def test_samples_in_metres_per_second_squared_become_g(test_folder: Path) -> None:
