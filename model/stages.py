@@ -27,7 +27,7 @@ NET_FILE = "net.json"
 HISTORY_FILE = "history.json"
 PROOF_SCHEMA = "crumple.proof/1"
 PROOF_FILE = "proof.json"
-CERTIFICATE_SCHEMA = "crumple.certificate/1"
+CERTIFICATE_SCHEMA = "crumple.certificate/2"
 
 
 def quietly(done: int, status: str) -> None:

@@ -1,12 +1,13 @@
 """What must hold, as data: requirements in physical units, and the properties proved from them.
 
 A requirement is written by people (TOML); the property file made from it is what a certificate answers.
-Sets are stated in physical units as exact decimals; prover and checker turn them into counts each for
-itself, so that a conversion error of one is caught by the other.
+Sets are stated in physical units as exact decimals in text, or in whole counts; the checker turns them into
+bounds on counts itself. The kinds of set, their keys and the claims are told in ``certificates.md``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from importlib import resources
@@ -16,20 +17,39 @@ from typing import Any, Literal
 from crumple.config import STRICT, build, read_toml
 from crumple.errors import ConfigError
 
-SCHEMA = "crumple.property/1"
+SCHEMA = "crumple.property/2"
 
-Claim = Literal["never_requests_fire", "never_arms", "accumulators_fit"]
+Claim = Literal[
+    "never_requests_fire", "fires_by", "monotone", "never_arms", "arms_by", "accumulators_fit", "resets"
+]  # fmt: skip
 
-SET_KEYS: dict[str, tuple[str, ...]] = {
-    "amplitude": ("amplitude_g",),
-    "velocity_range": ("amplitude_g", "velocity_range_kmh"),
+TOLERANCE_KEYS = ("gain", "offset_g", "noise_g")
+REQUIRED_KEYS: dict[str, tuple[str, ...]] = {
+    "signals": ("amplitude_g",),
+    "recorded": ("counts",),
+    "corridor": ("lower", "upper"),
+    "pulse": ("shape", "delta_v_from_kmh", "delta_v_to_kmh", "duration_from_ms", "duration_to_ms", "noise_g"),
     "all_inputs": (),
+    "quiet": ("samples",),
 }
+OPTIONAL_KEYS: dict[str, tuple[str, ...]] = {
+    "signals": ("below_g", "slew_g_per_ms", "velocity_range_kmh", "step_g", "corrupted_samples"),
+    "recorded": TOLERANCE_KEYS,
+    "corridor": ("phase_samples", *TOLERANCE_KEYS),
+    "pulse": TOLERANCE_KEYS,
+}
+COUNT_KEYS = ("counts", "lower", "upper")
+FINITE_KINDS = ("recorded", "corridor", "pulse")
 KINDS_OF_CLAIM: dict[str, tuple[str, ...]] = {
-    "never_requests_fire": ("amplitude", "velocity_range"),
-    "never_arms": ("amplitude",),
+    "never_requests_fire": ("signals", *FINITE_KINDS),
+    "fires_by": FINITE_KINDS,
+    "monotone": ("signals",),
+    "never_arms": ("signals",),
+    "arms_by": FINITE_KINDS,
     "accumulators_fit": ("all_inputs",),
+    "resets": ("quiet",),
 }
+TIMED_CLAIMS = ("fires_by", "arms_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +65,13 @@ class Requirement:
     text : str
         The requirement in words.
     claim : str
-        ``never_requests_fire``, ``never_arms`` or ``accumulators_fit``.
+        What holds for every sequence of the set: a key of ``KINDS_OF_CLAIM``.
     rationale, origin : str
         Why it is wanted; where its numbers come from.
-    set : dict of str
-        ``kind`` and its exact decimals as text.
+    set : dict
+        ``kind``, exact decimals as text, and sequences of whole counts.
+    by_ms : str
+        For ``fires_by`` and ``arms_by``: the latest time, in ms after impact (pulse) or after the first count.
     """
 
     __pydantic_config__ = STRICT
@@ -59,30 +81,49 @@ class Requirement:
     claim: Claim
     rationale: str
     origin: str
-    set: dict[str, str]
+    set: dict[str, str | tuple[int, ...]]
+    by_ms: str = ""
 
     def __post_init__(self) -> None:
         kind = self.set.get("kind")
-        if kind not in SET_KEYS:
-            raise ConfigError(f"{self.id}: set.kind = {kind!r}; known kinds: {', '.join(SET_KEYS)}")
+        if not isinstance(kind, str) or kind not in REQUIRED_KEYS:
+            raise ConfigError(f"{self.id}: set.kind = {kind!r}; known kinds: {', '.join(REQUIRED_KEYS)}")
         if kind not in KINDS_OF_CLAIM[self.claim]:
             raise ConfigError(f"{self.id}: claim {self.claim} is not defined over a set of kind {kind!r}")
-        wanted = {"kind", *SET_KEYS[kind]}
-        if set(self.set) != wanted:
-            raise ConfigError(f"{self.id}: set of kind {kind!r} has keys {sorted(self.set)}, expected {sorted(wanted)}")
-        for key in SET_KEYS[kind]:
-            try:
-                positive = Fraction(self.set[key]) > 0
-            except (ValueError, ZeroDivisionError):
-                positive = False
-            if not positive:
-                raise ConfigError(f"{self.id}: set.{key} = {self.set[key]!r}: expected a positive decimal in text")
+        required, optional = REQUIRED_KEYS[kind], OPTIONAL_KEYS.get(kind, ())
+        keys = set(self.set) - {"kind"}
+        if not set(required) <= keys <= {*required, *optional}:
+            wanted = f"{sorted(required)}" + (f", and optionally {sorted(optional)}" if optional else "")
+            raise ConfigError(f"{self.id}: set of kind {kind!r} has keys {sorted(keys)}, expected {wanted}")
+        for key in sorted(keys - {"shape"}):
+            self._check_value(key, self.set[key])
+        if (self.claim in TIMED_CLAIMS) != (self.by_ms != ""):
+            raise ConfigError(f"{self.id}: by_ms = {self.by_ms!r}: {self.claim} needs it set only if it is about time")
+        if self.by_ms and not _positive(self.by_ms):
+            raise ConfigError(f"{self.id}: by_ms = {self.by_ms!r}: expected a positive decimal in text")
         if not self.id.isidentifier():
             raise ConfigError(f"requirement id {self.id!r}: use letters, digits and _ (it names files)")
 
+    def _check_value(self, key: str, value: str | tuple[int, ...]) -> None:
+        """Counts are whole numbers, all else positive decimals in text."""
+        if key in COUNT_KEYS:
+            if not isinstance(value, tuple) or not value:
+                raise ConfigError(f"{self.id}: set.{key}: expected a list of whole counts")
+        elif not isinstance(value, str) or not _positive(value):
+            raise ConfigError(f"{self.id}: set.{key} = {value!r}: expected a positive decimal in text")
+
     def payload(self) -> dict[str, Any]:
         """The property as JSON values."""
-        return asdict(self)
+        values = asdict(self)
+        values["set"] = {key: list(v) if isinstance(v, tuple) else v for key, v in self.set.items()}
+        return values
+
+
+def _positive(text: str) -> bool:
+    try:
+        return "e" not in text.lower() and Fraction(text) > 0
+    except (ValueError, ZeroDivisionError):
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +140,7 @@ class RequirementSet:
         if len(set(ids)) != len(ids):
             raise ConfigError(f"requirement id {next(i for i in ids if ids.count(i) > 1)!r} is used twice")
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Requirement]:
         return iter(self.requirement)
 
     def __len__(self) -> int:

@@ -25,9 +25,9 @@ from crumple.model.deployed import DeployedModel
 from crumple.model.stages import CERTIFICATE_SCHEMA
 
 QUIET = Requirement("R1", "P1", "quiet stays quiet", "never_requests_fire", "why", "whence",
-                    {"kind": "amplitude", "amplitude_g": "3"})  # fmt: skip
+                    {"kind": "signals", "amplitude_g": "3"})  # fmt: skip
 IMPULSE = Requirement("R2", "P2", "a hammer is no crash", "never_requests_fire", "why", "whence",
-                      {"kind": "velocity_range", "amplitude_g": "120", "velocity_range_kmh": "0.09"})  # fmt: skip
+                      {"kind": "signals", "amplitude_g": "120", "velocity_range_kmh": "0.09"})  # fmt: skip
 
 
 def write_proof(folder: Path, model: DeployedModel, requirement: Requirement) -> dict[str, Path]:
@@ -96,42 +96,69 @@ def test_no_truncation_insertion_or_appending_is_accepted(proof: dict[str, Path]
 
 
 def leaves(tree: Any) -> Iterator[dict[str, Any]]:
-    if "split" in tree:
-        yield from leaves(tree["in"])
-        yield from leaves(tree["out"])
+    if "weights" not in tree:
+        for branch in ("in", "out", "low", "high"):
+            if branch in tree:
+                yield from leaves(tree[branch])
     else:
         yield tree
 
 
+def leaf(weights: Any = (1,), lam: Any = (), mu: Any = ()) -> dict[str, Any]:
+    """A leaf as JSON would give it."""
+    parts = {"weights": weights, "lambda": lam, "mu": mu}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in parts.items()}
+
+
+def tree(payload: dict[str, Any], value: Any) -> None:
+    """Put a tree into a certificate of one case."""
+    payload["cases"][0]["tree"] = value
+
+
 def test_a_factor_above_one_is_refused(proof: dict[str, Path]) -> None:
     payload = json.loads(proof["certificate"].read_bytes())["payload"]
-    for leaf in leaves(payload["tree"]):
-        leaf["lambda"] = [[2, payload["denominator"] + 1]]
+    for leaf in leaves(payload["cases"][0]["tree"]):
+        leaf["lambda"] = [[0, 2, leaf["weights"][0] + 1]]
     write_certificate(proof, payload)
-    assert checker.check_folder(proof["model"].parent)[0].reason == "a factor in lambda exceeds 1"
+    assert checker.check_folder(proof["model"].parent)[0].reason == "a factor in lambda exceeds its goal's weight"
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda p: p.update(tree={"lambda": [[0, 1]], "mu": []}), "out of place"),  # node 0 is positive
-        (lambda p: p.update(tree={"lambda": [[2, 1], [2, 1]], "mu": []}), "twice"),
-        (lambda p: p.update(tree={"lambda": [[2, -1]], "mu": []}), "integer from 0"),
-        (lambda p: p.update(tree={"lambda": [[2, 0.5]], "mu": []}), "integer from 0"),
-        (lambda p: p.update(tree={"lambda": [[2, True]], "mu": []}), "integer from 0"),
-        (lambda p: p.update(tree={"lambda": [[99, 1]], "mu": []}), "integer from 0 to 2"),
-        (lambda p: p.update(tree={"lambda": [], "mu": [[10**6, 1]]}), "integer from 0"),
-        (lambda p: p.update(tree={"split": 2, "in": {}, "out": {}}), "cannot branch"),  # negative node
-        (lambda p: p.update(tree={"split": 0, "in": p["tree"]}), "just lambda and mu"),  # a branch is missing
-        (lambda p: p.update(tree=None), "must be an object"),
-        (lambda p: p.update(tree=[]), "must be an object"),
-        (lambda p: p.update(denominator=0), "denominator"),
-        (lambda p: p.update(denominator=-1), "denominator"),
+        (lambda p: tree(p, leaf(lam=[[0, 0, 1]])), "out of place"),  # node 0 is positive
+        (lambda p: tree(p, leaf(lam=[[1, 2, 1]])), "out of place"),  # there is no goal 1
+        (lambda p: tree(p, leaf(lam=[[0, 2, 1], [0, 2, 1]])), "twice"),
+        (lambda p: tree(p, leaf(lam=[[0, 2, -1]])), "integer from 0"),
+        (lambda p: tree(p, leaf(lam=[[0, 2, 0.5]])), "integer from 0"),
+        (lambda p: tree(p, leaf(lam=[[0, 2, True]])), "integer from 0"),
+        (lambda p: tree(p, leaf(lam=[[0, 99, 1]])), "out of place"),
+        (lambda p: tree(p, leaf(lam=[[0, 2]])), "lambda"),
+        (lambda p: tree(p, leaf(lam=7)), "lambda"),
+        (lambda p: tree(p, leaf(mu=[[10**6, 1]])), "not there"),
+        (lambda p: tree(p, leaf(weights=[0])), "not all zero"),
+        (lambda p: tree(p, leaf(weights=[1, 1])), "one a goal"),
+        (lambda p: tree(p, leaf(weights=[-1])), "integer from 0"),
+        (lambda p: tree(p, leaf(weights=3)), "weights"),
+        (lambda p: tree(p, {"goal": 0, "node": 2, "in": {}, "out": {}}), "cannot branch"),  # negative node
+        (lambda p: tree(p, {"goal": 1, "node": 0, "in": {}, "out": {}}), "goal must be"),
+        (lambda p: tree(p, {"goal": 0, "node": 0, "in": leaf()}), "just weights"),  # a branch is missing
+        (lambda p: tree(p, {"latent": 0, "at": 10**6, "low": leaf(), "high": leaf()}), "at must be"),
+        (lambda p: tree(p, {"latent": -1, "at": 0, "low": leaf(), "high": leaf()}), "latent must be"),
+        (lambda p: tree(p, None), "must be an object"),
+        (lambda p: tree(p, []), "must be an object"),
+        (lambda p: p.update(cases=[]), "needs cases"),
+        (lambda p: p.update(cases=[{}]), "other keys"),
+        (lambda p: p["cases"].append(p["cases"][0]), "twice"),
+        (lambda p: p["cases"][0].update(windows=[]), "windows must be"),
+        (lambda p: p["cases"][0].update(windows=[7, 7]), "ascend"),
+        (lambda p: p["cases"][0].update(windows=[3]), "begins before"),
+        (lambda p: p["cases"][0].update(windows=[7, 8, 9]), "left open"),  # three votes where two suffice
         (lambda p: p.update(verdict="unknown"), "is not evidence"),
         (lambda p: p.update(verdict="Proved"), "is not evidence"),
-        (lambda p: p.update(witness_lsb=[1]), "no witness"),
+        (lambda p: p.update(witness=[1]), "no witness"),
         (lambda p: p.update(extra=1), "other keys"),
-        (lambda p: p.pop("tree"), "other keys"),
+        (lambda p: p.pop("cases"), "other keys"),
     ],
 )
 def test_a_malformed_certificate_is_refused_with_its_reason(proof: dict[str, Path], change: Any, words: str) -> None:
@@ -145,8 +172,8 @@ def test_a_malformed_certificate_is_refused_with_its_reason(proof: dict[str, Pat
 
 def test_splitting_twice_on_the_same_node_is_refused(proof: dict[str, Path]) -> None:
     payload = json.loads(proof["certificate"].read_bytes())["payload"]
-    leaf = {"lambda": [], "mu": []}
-    payload["tree"] = {"split": 0, "in": {"split": 0, "in": leaf, "out": leaf}, "out": leaf}
+    twice = {"goal": 0, "node": 0, "in": leaf(), "out": leaf()}
+    tree(payload, {"goal": 0, "node": 0, "in": twice, "out": leaf()})
     write_certificate(proof, payload)
     assert "cannot branch here" in checker.check_folder(proof["model"].parent)[0].reason
 
@@ -160,16 +187,16 @@ def test_a_proof_of_one_model_does_not_serve_another(proof: dict[str, Path], sma
     # Even with its parent's hash forged, the tree does not prove the other model.
     payload = json.loads(proof["certificate"].read_bytes())["payload"]
     write_certificate(proof, payload)
-    assert "does not exclude a vote" in checker.check_folder(proof["model"].parent)[0].reason
+    assert "does not exclude" in checker.check_folder(proof["model"].parent)[0].reason
 
 
 def test_a_larger_set_is_not_proved_by_the_same_tree(tmp_path: Path, small_model: DeployedModel) -> None:
     files = write_proof(tmp_path, small_model, QUIET)
     payload = json.loads(files["certificate"].read_bytes())["payload"]
-    wider = copy.deepcopy(QUIET.payload()) | {"set": {"kind": "amplitude", "amplitude_g": "60"}}
+    wider = copy.deepcopy(QUIET.payload()) | {"set": {"kind": "signals", "amplitude_g": "60"}}
     files["property"].write_bytes(envelope(PROPERTY_SCHEMA, wider))
     write_certificate(files, payload)
-    assert "does not exclude a vote" in checker.check_folder(tmp_path)[0].reason
+    assert "does not exclude" in checker.check_folder(tmp_path)[0].reason
 
 
 def test_a_property_without_certificate_is_not_passed_over(proof: dict[str, Path]) -> None:
@@ -181,25 +208,34 @@ def test_a_property_without_certificate_is_not_passed_over(proof: dict[str, Path
 @pytest.mark.parametrize(
     ("witness", "words"),
     [
-        ([0] * 20, "requests no fire"),
-        ([1920] * 20, "not in the set"),
-        ([99999], "integer from"),
-        ([], "requests no fire"),
+        ({"counts": [0] * 20, "latents": ["0"] * 20}, "requests no fire"),
+        ({"counts": [0] + [1920] * 19, "latents": ["0"] + ["1920"] * 19}, "not in the set"),
+        ({"counts": [99999], "latents": ["99999"]}, "integer from"),
+        ({"counts": [1] * 20, "latents": ["0"] * 20}, "do not make"),
+        ({"counts": [1] * 20, "latents": ["1"] * 20}, "at rest"),
+        ({"counts": [0], "latents": ["1/2"]}, "whole"),
+        ({"counts": [0], "latents": ["0", "0"]}, "wrong number"),
+        ({"counts": [0], "latents": ["zero"]}, "no number"),
+        ({"counts": [0], "latents": [0]}, "number in text"),
+        ({"counts": [], "latents": []}, "1 to 4096"),
+        ({"counts": [0]}, "counts and latents"),
+        (None, "counts and latents"),
     ],
 )
 def test_a_false_counterexample_is_refused(
-    tmp_path: Path, small_model: DeployedModel, witness: list[int], words: str
+    tmp_path: Path, small_model: DeployedModel, witness: Any, words: str
 ) -> None:
     files = write_proof(tmp_path, small_model, QUIET)
-    write_certificate(files, {"verdict": "violated", "denominator": 1, "tree": None, "witness_lsb": witness})
+    write_certificate(files, {"verdict": "violated", "cases": [], "witness": witness})
     assert words in checker.check_folder(tmp_path)[0].reason
 
 
 def test_a_violated_property_is_not_counted_as_proved(tmp_path: Path, small_model: DeployedModel) -> None:
     files = write_proof(tmp_path, small_model, QUIET)
-    loud = QUIET.payload() | {"set": {"kind": "amplitude", "amplitude_g": "120"}}
+    loud = QUIET.payload() | {"set": {"kind": "signals", "amplitude_g": "120"}}
     files["property"].write_bytes(envelope(PROPERTY_SCHEMA, loud))
-    write_certificate(files, {"verdict": "violated", "denominator": 1, "tree": None, "witness_lsb": [1920] * 20})
+    witness = {"counts": [0] + [1920] * 19, "latents": ["0"] + ["1920"] * 19}
+    write_certificate(files, {"verdict": "violated", "cases": [], "witness": witness})
     assert verdicts(tmp_path) == ["violated"]
     assert checker.main([str(tmp_path)]) == 1
 
@@ -231,11 +267,11 @@ def test_the_checker_imports_only_the_standard_library() -> None:
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
-    assert imported == {"__future__", "hashlib", "json", "sys", "fractions", "pathlib", "typing"}
+    assert imported == {"__future__", "hashlib", "itertools", "json", "math", "sys", "fractions", "pathlib", "typing"}
 
 
 def test_a_tree_as_deep_as_a_well_is_refused_not_crashed_on(proof: dict[str, Path]) -> None:
-    deep = '{"split":0,"in":' * 5000 + "{}" + ',"out":{}}' * 5000
+    deep = '{"goal":0,"node":0,"in":' * 5000 + "{}" + ',"out":{}}' * 5000
     proof["certificate"].write_text(deep, encoding="ascii")
     assert "proved" not in verdicts(proof["model"].parent)
 
