@@ -31,16 +31,10 @@ class Net:
 
     @classmethod
     def drawn(cls, n_hidden: int, n_blocks: int, rng: np.random.Generator) -> Net:
-        """Smooth random kernels (a few low cosines): smoothness is where immunity is found.
-
-        Two nodes of three start with a positive output weight.
-        """
-        phase = np.pi * (np.arange(n_blocks) + 0.5) / n_blocks
-        basis = np.cos(np.arange(5)[:, None] * phase) / (1 + np.arange(5))[:, None]
-        weight = 0.15 * rng.normal(0.0, 1.0, (n_hidden, 5)) @ basis
+        """Random kernels of moderate size; two nodes of three start with a positive output weight."""
+        weight = rng.normal(0.0, 0.5, (n_hidden, n_blocks))
         sign = np.where(np.arange(n_hidden) % 3 == 2, -1.0, 1.0)
-        weight += 0.08 * sign[:, None]
-        return cls(weight, rng.uniform(-1.0, 0.2, n_hidden), 0.3 * sign, np.array([-0.5]))
+        return cls(weight, rng.normal(0.0, 0.5, n_hidden), 0.5 * sign, np.array([-0.5]))
 
     def parameters(self) -> tuple[Float, Float, Float, Float]:
         """The arrays that training moves, in a fixed order."""

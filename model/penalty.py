@@ -1,9 +1,15 @@
-"""Certified penalties: closed-form upper bounds of y over a requirement's set, and their gradients.
+"""Penalties on exact worst cases: what pulls a net towards requirements that can be proved.
 
-For one kernel the worst case over |u| <= A is ``A`` times its l1 norm, and over all signals with velocity
-within a band V it is V times its rising variation ``sum_i max(0, w_i - w_(i+1)) + max(0, -w_1)`` with
-``w_(n+1) = 0`` (both attained). Interval arithmetic through the ReLU layer turns them into a sound bound of
-y. Smooth kernels make it small: smoothness *is* immunity to hammer blows.
+Over a no-fire set the largest y is ``max over choices S of min over factors t of`` a closed form: choose for
+each node with positive output weight whether it is in, take for each node with negative output weight a
+factor t in [0, 1] of its sum, and what is left is one linear kernel, whose loudest signal in the set is known in
+closed form. During training the prover itself looks up the worst choices of the rounded net every few
+steps; in between, their closed forms are penalised. At the true worst case this is the exact gradient of the
+exact bound (Danskin), which is why it closes what adding counterexamples to the data does not.
+
+For one kernel the loudest signal with |u| <= A is A times its signs; with velocity inside a band V, the velocity
+jumps to V wherever the kernel falls, so the bound is V times its falling variation. Smooth kernels make it small:
+smoothness *is* immunity to hammer blows.
 """
 
 from __future__ import annotations
@@ -11,8 +17,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .net import Float, Net
+
+Gradients = tuple[Float, Float, Float, Float]
+
+POOL_SIZE = 12
+N_FACTOR_STEPS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,45 +43,117 @@ class SignalBound:
     velocity_range: float
 
 
-def reach(weight: Float, bound: SignalBound) -> tuple[Float, Float]:
-    """Largest ``w . s`` over the set for each row, and its gradient with respect to the rows.
+def loudest_signal(kernel: Float, bound: SignalBound) -> Float:
+    """For each linear kernel, the signal of the set that it answers most.
+
+    Where both bounds are given the one that allows less is used, which may leave out signals limited by both:
+    the result never underestimates.
 
     Parameters
     ----------
-    weight : ndarray, shape (n_rows, n_blocks)
+    kernel : ndarray, shape (n_kernels, n_blocks)
     bound : SignalBound
 
     Returns
     -------
-    reach : ndarray, shape (n_rows,)
-    gradient : ndarray, shape (n_rows, n_blocks)
+    ndarray, shape (n_kernels, n_blocks)
+        ``(kernel * result).sum(axis=1)`` is the largest answer over the set.
     """
-    by_amplitude = bound.amplitude * np.abs(weight).sum(axis=1)
-    gradient = bound.amplitude * np.sign(weight)
+    by_amplitude: Float = bound.amplitude * np.sign(kernel)
     if np.isinf(bound.velocity_range):
-        return by_amplitude, gradient
-    # Falls of the kernel padded with zero at both ends, last to first: w_i - w_(i+1), and -w_1 at the front.
-    padded = np.concatenate([np.zeros((weight.shape[0], 1)), weight, np.zeros((weight.shape[0], 1))], axis=1)
-    fall = padded[:, :-1] - padded[:, 1:]
-    by_range = bound.velocity_range * np.maximum(fall, 0.0).sum(axis=1)
-    down = (fall > 0).astype(np.float64)
-    range_gradient = bound.velocity_range * (down[:, 1:] - down[:, :-1])
-    tighter = by_range < by_amplitude
-    return np.where(tighter, by_range, by_amplitude), np.where(tighter[:, None], range_gradient, gradient)
+        return by_amplitude
+    # In terms of velocities p_0..p_n in [0, V], u_k = p_k - p_(k-1), so p_k has the coefficient w_k - w_(k+1).
+    padded = np.pad(kernel, ((0, 0), (1, 1)))
+    velocity = np.where(padded[:, :-1] > padded[:, 1:], bound.velocity_range, 0.0)
+    by_velocity: Float = np.diff(velocity, axis=1)
+    tighter = (kernel * by_velocity).sum(axis=1) <= (kernel * by_amplitude).sum(axis=1)
+    return np.where(tighter[:, None], by_velocity, by_amplitude)
 
 
-def output_bound(net: Net, bound: SignalBound) -> tuple[float, tuple[Float, Float, Float, Float]]:
-    """Sound upper bound of y over the set, and its gradient with respect to the net's parameters.
+def choice_bounds(net: Net, shares: Float, bound: SignalBound) -> tuple[Float, Float, Float]:
+    """Closed-form bound of y over the set for each choice.
 
-    A positive node counts at most ``max(0, b + reach)``; a negative one at least ``max(0, b - reach(-w))``.
+    Parameters
+    ----------
+    net : Net
+    shares : ndarray, shape (n_choices, n_hidden)
+        1 or 0 for a node with positive output weight (in or out), a factor in [0, 1] for a negative one.
+    bound : SignalBound
+
+    Returns
+    -------
+    values : ndarray, shape (n_choices,)
+        Upper bounds of ``c + sum_j share_j v_j z_j``; the largest over all choices bounds y.
+    sums : ndarray, shape (n_choices, n_hidden)
+        Hidden sums z at each choice's loudest signal.
+    signals : ndarray, shape (n_choices, n_blocks)
+        Those signals.
     """
-    high, d_high = reach(net.hidden_weight, bound)
-    low, d_low = reach(-net.hidden_weight, bound)
-    positive = net.output_weight > 0
-    # Largest activation of positive nodes, smallest of negative ones.
-    z = net.hidden_bias + np.where(positive, high, -low)
-    d_z = np.where(positive[:, None], d_high, d_low)
-    active = z > 0
-    value = float(net.output_bias[0] + net.output_weight @ np.maximum(z, 0.0))
-    share = net.output_weight * active
-    return value, (share[:, None] * d_z, share, np.maximum(z, 0.0), np.ones(1))
+    weighted = shares * net.output_weight
+    signals = loudest_signal(weighted @ net.hidden_weight, bound)
+    sums = signals @ net.hidden_weight.T + net.hidden_bias
+    return net.output_bias[0] + (weighted * sums).sum(axis=1), sums, signals
+
+
+class WorstChoices:
+    """The choices that are worst for one set, with factors that fit the net as it is now."""
+
+    def __init__(self, bound: SignalBound) -> None:
+        self.bound = bound
+        self.windows: Float = np.zeros((0, 0))
+        self.shares: Float = np.zeros((0, 0))
+
+    def learn(self, net: Net, exact: Float | None = None) -> None:
+        """Find the choices that are worst now, from the windows that were worst before, and fit their factors.
+
+        Parameters
+        ----------
+        net : Net
+        exact : ndarray, shape (n_blocks,), optional
+            Where the prover found y largest. Between its answers each known window climbs by itself, which
+            follows the net as it moves but finds no new hill.
+        """
+        windows = self.windows if exact is None else np.vstack([*self.windows, exact])
+        if not len(windows):
+            return
+        positive = net.output_weight > 0
+        self.windows, active = _climb(net, windows, self.bound)
+        choice = np.unique(active & positive, axis=0).astype(np.float64)
+        factors = np.tile(active[:1] & ~positive, (len(choice), 1)).astype(np.float64)
+        best = np.full(len(choice), np.inf)
+        best_factors = factors.copy()
+        for step in range(N_FACTOR_STEPS):  # each choice's bound is convex in the factors: subgradient descent
+            values, sums, _ = choice_bounds(net, choice + factors, self.bound)
+            better = values < best
+            best = np.where(better, values, best)
+            best_factors[better] = factors[better]
+            slope = np.where(positive, 0.0, sums * net.output_weight)
+            size = 0.5 / np.sqrt(step + 1) / (np.abs(slope).max(axis=1, keepdims=True) + 1e-12)
+            factors = np.where(positive, 0.0, np.clip(factors - size * slope, 0.0, 1.0))
+        self.shares = choice + best_factors
+
+    def worst(self, net: Net) -> tuple[float, Gradients]:
+        """Largest bound among the choices known, and its gradient with respect to the net's parameters."""
+        values, sums, signals = choice_bounds(net, self.shares, self.bound)
+        k = int(np.argmax(values))
+        weighted = self.shares[k] * net.output_weight
+        return float(values[k]), (np.outer(weighted, signals[k]), weighted, self.shares[k] * sums[k], np.ones(1))
+
+
+def _climb(net: Net, windows: Float, bound: SignalBound) -> tuple[Float, NDArray[np.bool_]]:
+    """Move each window to the signal that its own activation pattern answers most, while that is louder.
+
+    Returns the loudest ``POOL_SIZE`` windows, loudest first, and which nodes are active at each.
+    """
+    value = net.forward(windows)[0]
+    for _ in range(10):
+        active = windows @ net.hidden_weight.T + net.hidden_bias > 0
+        climbed = loudest_signal((active * net.output_weight) @ net.hidden_weight, bound)
+        climbed_value = net.forward(climbed)[0]
+        louder = climbed_value > value
+        if not louder.any():
+            break
+        windows = np.where(louder[:, None], climbed, windows)
+        value = np.where(louder, climbed_value, value)
+    order = np.argsort(-value, kind="stable")[:POOL_SIZE]
+    return windows[order], windows[order] @ net.hidden_weight.T + net.hidden_bias > 0
