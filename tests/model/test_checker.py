@@ -215,7 +215,7 @@ def test_a_property_without_certificate_is_not_passed_over(proof: dict[str, Path
         ({"counts": [1] * 20, "latents": ["1"] * 20}, "at rest"),
         ({"counts": [0], "latents": ["1/2"]}, "whole"),
         ({"counts": [0], "latents": ["0", "0"]}, "wrong number"),
-        ({"counts": [0], "latents": ["zero"]}, "no number"),
+        ({"counts": [0], "latents": ["nil"]}, "no number"),
         ({"counts": [0], "latents": [0]}, "number in text"),
         ({"counts": [], "latents": []}, "1 to 4096"),
         ({"counts": [0]}, "counts and latents"),
