@@ -19,6 +19,7 @@ DECISION = "#b4512d"
 ARMED = "#d9a441"
 QUIET = "#8a97a6"
 GOOD = "#3d7f5f"
+LEGEND: dict[str, Any] = {"framealpha": 0.85, "edgecolor": "none", "facecolor": "white"}
 
 
 def decision_figure(timeline: Mapping[str, Any], outcome: Mapping[str, Any], *, span_ms: tuple[float, float]) -> str:
@@ -56,10 +57,10 @@ def decision_figure(timeline: Mapping[str, Any], outcome: Mapping[str, Any], *, 
         _mark(axes, outcome["ttf_ms"], "fires", DECISION, "-")
         axes.axvline(0.0, color=QUIET, lw=0.8, ls=":")
         axes.set_xlim(*span_ms)
-    top.legend(loc="upper left", frameon=False, fontsize=8)
+    top.legend(loc="upper left", fontsize=8, **LEGEND)
     handles, labels = bottom.get_legend_handles_labels()
     own = [(h, label) for h, label in zip(handles, labels, strict=True) if not label.startswith(("required", "fires"))]
-    bottom.legend(*zip(*own, strict=True), loc="upper left", frameon=False, fontsize=8)
+    bottom.legend(*zip(*own, strict=True), loc="upper left", fontsize=8, **LEGEND)
     return _data_uri(figure)
 
 
@@ -109,7 +110,7 @@ def ladder_figure(events: list[Mapping[str, Any]]) -> str:
     axes.set_xlabel("impact speed (km/h)")
     axes.set_ylabel("time from first contact (ms)")
     if scored:
-        axes.legend(frameon=False, fontsize=8, ncols=2)
+        axes.legend(fontsize=8, ncols=2, **LEGEND)
     return _data_uri(figure)
 
 
