@@ -12,12 +12,11 @@ from typing import Any, TypeVar
 
 import click
 
+from .progress import Advance
+
 log = logging.getLogger("crumple")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-Advance = Callable[[int, str], None]
-"""Called with the amount done so far and a short status text."""
-
 SCHEMA = "crumple.result/1"
 
 

@@ -62,7 +62,10 @@ def render_c(model: DeployedModel, model_sha256: str) -> dict[str, str]:
 
 
 def render_template(name: str, values: dict[str, Any]) -> str:
-    """Fill a C template; an unknown name in it is an error. Delimiters ``@{ }@`` do not collide with C."""
+    """Fill a C template with ``values``; an unknown name in it is an error.
+
+    Delimiters ``@{ }@`` do not collide with C.
+    """
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(

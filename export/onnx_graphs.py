@@ -20,6 +20,7 @@ def integer_graph(model: DeployedModel, model_sha256: str) -> bytes:
 
     Input ``window_lsb`` is int64 of shape (n, window_samples); outputs are ``y``, int64 of shape (n,), and
     ``vote``, bool. Confirmation over time is not in the graph: it has no memory.
+    ``model_sha256`` goes into its metadata.
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -68,6 +69,10 @@ def float_graph(net: dict[str, Any], model: DeployedModel, model_sha256: str) ->
     net : dict
         As written by training: ``hidden_weight``, ``hidden_bias``, ``output_weight``, ``output_bias`` and
         ``unit_lsb``, the block sum that its input 1.0 stands for.
+    model : DeployedModel
+        Gives the shape of the window.
+    model_sha256 : str
+        Goes into the metadata.
     """
     from onnx import TensorProto, helper, numpy_helper
 

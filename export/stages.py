@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from crumple.artefact import Artefact, Json, Stage, read_artefact, write_bytes
 from crumple.errors import ArtefactError
 from crumple.model.deployed import DeployedModel, read_model
 from crumple.model.stages import NET_FILE
+from crumple.progress import Advance, quietly
 from crumple.signals.corpus import MANIFEST, Corpus, read_corpus
 from crumple.toolchain import find_compiler
 
@@ -19,14 +19,8 @@ from .exported import FILE, SCHEMA, read_export
 from .onnx_graphs import float_graph, integer_graph
 from .validate import compare
 
-Advance = Callable[[int, str], None]
-
 VALIDATION_SCHEMA = "crumple.validation/1"
 VALIDATION_FILE = "validation.json"
-
-
-def quietly(done: int, status: str) -> None:
-    """Progress nobody watches."""
 
 
 def export_stage(model_folder: Path, out: Path, *, replace: bool = False, force: bool = False) -> Artefact:
@@ -68,6 +62,18 @@ def validate_stage(
     """Compare Python, C and ONNX on every window of the corpora and on stress signals.
 
     The payload counts windows and differences, and names the compiler.
+
+    Parameters
+    ----------
+    model_folder, export_folder : Path
+        The reference, and what was printed from it.
+    corpus_folders : list of Path
+        Corpora to compare on; none compares on stress signals alone.
+    out : Path
+    replace, force : bool
+        See ``Stage.run``.
+    advance : callable
+        Told signals done and a status text.
 
     Raises
     ------

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crumple.model.deployed import DeployedModel
+from crumple.progress import Advance, quietly
 from crumple.signals.corpus import Corpus
 from crumple.toolchain import Compiler
 
 from .c99 import render_template
 
-Advance = Callable[[int, str], None]
 Int16 = NDArray[np.int16]
 Int64 = NDArray[np.int64]
 
@@ -54,7 +54,7 @@ class ExportedC:
         self._run.restype = None
 
     def run(self, counts_lsb: Int16) -> tuple[Int64, NDArray[np.bool_]]:
-        """y and fire request at every sample of a signal that starts from rest; shapes (n_samples,)."""
+        """y and fire request at every sample of ``counts_lsb``, which starts from rest; shapes (n_samples,)."""
         counts = np.ascontiguousarray(counts_lsb, dtype=np.int16)
         y = np.empty(counts.size, dtype=np.int64)
         request = np.empty(counts.size, dtype=np.uint8)
@@ -68,7 +68,7 @@ class ExportedC:
 
 
 def onnx_outputs(onnx_image: bytes) -> Callable[[Int64], Int64]:
-    """A function that gives y for windows of shape (n, window_samples) by ONNX Runtime on one thread."""
+    """A function that gives y for windows of shape (n, window_samples) by running ``onnx_image`` in ONNX Runtime, one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -83,7 +83,7 @@ def onnx_outputs(onnx_image: bytes) -> Callable[[Int64], Int64]:
 
 
 def stress_signals(model: DeployedModel, seed: int) -> list[Int16]:
-    """Signals that provoke differences: beyond the clamp, full-range noise, and each node driven to both ends."""
+    """Signals that provoke differences in a model: beyond its clamp, ``seed``-ed noise, each node driven to its ends."""
     rng = np.random.default_rng(seed)
     signals: list[Int16] = []
     for k in range(N_RANDOM_SIGNALS):
@@ -102,7 +102,7 @@ def compare(
     export_folder: Path,
     corpus: Corpus | None,
     compiler: Compiler,
-    advance: Advance = lambda done, status: None,
+    advance: Advance = quietly,
 ) -> Comparison:
     """Compare every implementation on every window of the corpus and on stress signals.
 
@@ -115,6 +115,8 @@ def compare(
     corpus : Corpus or None
         None compares on stress signals alone.
     compiler : Compiler
+    advance : callable
+        Told signals done and the number of windows so far.
     """
     signals = stress_signals(model, seed=0) + ([event.main_lsb for event in corpus] if corpus else [])
     n_windows = c_differs = onnx_differs = confirmation_differs = scalar_differs = n_scalar = 0

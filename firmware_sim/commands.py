@@ -59,5 +59,5 @@ def tally_table(tally: dict[str, Any]) -> str:
 
 
 def span(delta: dict[str, float] | None) -> str:
-    """Range of TTF - RTTF as text."""
+    """Range of TTF - RTTF, the ``delta`` of a tally's row, as text."""
     return "" if delta is None else f"{delta['min']:+.1f} / {delta['median']:+.1f} / {delta['max']:+.1f}"

@@ -78,7 +78,7 @@ VERDICTS = ("in time", "late", "missed", "silent", "false fire", "not scored")
 
 
 def tally(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Counts by source and mode; synthetic and measured events are never pooled.
+    """Counts of the ``outcomes`` by source and mode; synthetic and measured events are never pooled.
 
     Returns
     -------
@@ -112,5 +112,5 @@ def tally(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def as_json(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """Outcomes as plain JSON values."""
+    """The ``outcomes`` as plain JSON values."""
     return [asdict(o) for o in outcomes]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from crumple.artefact import Artefact, Json, Stage, canonical_json, write_bytes
 from crumple.errors import CorpusError
 from crumple.export.exported import read_export
+from crumple.progress import Advance, quietly
 from crumple.signals.corpus import MEASURED, Corpus, Event, read_corpus
 from crumple.toolchain import find_compiler
 
@@ -18,15 +18,9 @@ from .build import build_controller
 from .outcome import as_json, outcome, tally
 from .replay import Controller, Timeline
 
-Advance = Callable[[int, str], None]
-
 SCHEMA = "crumple.simulation/1"
 FILE = "simulation.json"
 TIMELINES_FILE = "timelines.json"
-
-
-def quietly(done: int, status: str) -> None:
-    """Progress nobody watches."""
 
 
 def simulate_stage(
@@ -42,6 +36,14 @@ def simulate_stage(
 
     The payload holds each event's outcome and the tally; ``timelines.json`` the full traces of measured
     events and of the first event of every synthetic mode, for plots.
+
+    Parameters
+    ----------
+    export_folder, corpus_folder, out : Path
+    replace, force : bool
+        See ``Stage.run``.
+    advance : callable
+        Told events done and the mode at hand.
 
     Raises
     ------

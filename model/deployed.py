@@ -200,14 +200,14 @@ class DeployedModel:
         return picked
 
     def outputs(self, counts_lsb: NDArray[Any]) -> Int64:
-        """``y`` at every sample of a signal; shape (n_samples,). Exact: int64 holds every partial sum."""
+        """``y`` at every sample of ``counts_lsb``; shape (n_samples,). Exact: int64 holds every partial sum."""
         weight = np.array(self.hidden_weight, dtype=np.int64)
         z = self.block_sums(counts_lsb) @ weight.T + np.array(self.hidden_bias, dtype=np.int64)
         y: Int64 = np.maximum(z, 0) @ np.array(self.output_weight, dtype=np.int64) + self.output_bias
         return y
 
     def fire_requests(self, outputs: NDArray[Any]) -> NDArray[np.bool_]:
-        """Whether a fire is requested at every sample, from ``y`` at every sample; shape (n_samples,)."""
+        """Whether a fire is requested at every sample, from the ``outputs`` at every sample; shape (n_samples,)."""
         votes = np.concatenate([np.zeros(self.confirm_window - 1, dtype=np.int64), (outputs > 0).astype(np.int64)])
         running = np.concatenate([[0], np.cumsum(votes)])
         requests: NDArray[np.bool_] = running[self.confirm_window :] - running[: -self.confirm_window] >= (
@@ -216,7 +216,7 @@ class DeployedModel:
         return requests
 
     def armed(self, safing_lsb: NDArray[Any]) -> NDArray[np.bool_]:
-        """Whether the arming path is true at every sample, hold included; shape (n_samples,)."""
+        """Whether the arming path is true at every sample of ``safing_lsb``, hold included; shape (n_samples,)."""
         rule = self.arming
         clamped = np.clip(np.asarray(safing_lsb, dtype=np.int64), -rule.clamp_lsb, rule.clamp_lsb)
         running = np.concatenate(

@@ -31,7 +31,7 @@ class Net:
 
     @classmethod
     def drawn(cls, n_hidden: int, n_blocks: int, rng: np.random.Generator) -> Net:
-        """Random kernels of moderate size; two nodes of three start with a positive output weight."""
+        """Kernels of moderate size drawn from ``rng``; two nodes of three start with a positive output weight."""
         weight = rng.normal(0.0, 0.5, (n_hidden, n_blocks))
         sign = np.where(np.arange(n_hidden) % 3 == 2, -1.0, 1.0)
         return cls(weight, rng.normal(0.0, 0.5, n_hidden), 0.5 * sign, np.array([-0.5]))

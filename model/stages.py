@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from crumple.artefact import Artefact, Json, Stage, canonical_json, envelope, read_artefact, sha256_file, write_bytes
 from crumple.config import plain
 from crumple.errors import InputDataError
+from crumple.progress import Advance, quietly
 from crumple.signals.corpus import read_corpus
 
 from . import deployed
@@ -21,17 +21,11 @@ from .deployed import read_model
 from .quantise import INPUT_UNIT_G
 from .training import TrainingPlan, train
 
-Advance = Callable[[int, str], None]
-
 NET_FILE = "net.json"
 HISTORY_FILE = "history.json"
 PROOF_SCHEMA = "crumple.proof/1"
 PROOF_FILE = "proof.json"
 CERTIFICATE_SCHEMA = "crumple.certificate/2"
-
-
-def quietly(done: int, status: str) -> None:
-    """Progress nobody watches."""
 
 
 def train_stage(
@@ -94,6 +88,16 @@ def prove_stage(
 
     The payload of ``proof.json`` lists the verdicts: ``proved``, ``violated`` or ``unknown`` (which has no
     certificate, and is a failure).
+
+    Parameters
+    ----------
+    model_path, out : Path
+        ``model.json`` or its folder; the folder to write.
+    requirements : RequirementSet
+    replace, force : bool
+        See ``Stage.run``.
+    advance : callable
+        Told requirements done and the last verdict.
     """
     model, model_artefact = read_model(model_path)
     config = {"requirements": [requirement.payload() for requirement in requirements]}

@@ -9,7 +9,7 @@ is set last, on the integers, capped by the proved worst cases.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -19,6 +19,7 @@ from pydantic import Field
 
 from crumple.config import STRICT
 from crumple.errors import ConfigError, CorpusError
+from crumple.progress import Advance
 from crumple.signals.corpus import Corpus, Event
 from crumple.signals.events import MUST_FIRE, NO_FIRE
 from crumple.units import G0_MPS2, ceil_fraction
@@ -29,8 +30,6 @@ from .deployed import Arming, DeployedModel
 from .net import Float, Net
 from .penalty import Gradients, SignalBound, WorstChoices
 from .quantise import INPUT_UNIT_G, quantise
-
-Advance = Callable[[int, str], None]
 
 CLIMB_EVERY_STEPS = 20
 PROVER_EVERY_STEPS = 200
@@ -128,7 +127,7 @@ def train(corpus: Corpus, requirements: RequirementSet, plan: TrainingPlan, adva
 
 
 def deployed_arming(corpus: Corpus, plan: ArmingPlan) -> Arming:
-    """The safing rule in counts of the safing sensor."""
+    """The safing rule of a plan in counts of the corpus's safing sensor."""
     spec = corpus.sensors.safing
     count_mps = float(spec.lsb) * G0_MPS2 * float(spec.sample_period_s)
     return Arming(
@@ -141,7 +140,7 @@ def deployed_arming(corpus: Corpus, plan: ArmingPlan) -> Arming:
 
 
 def due_sample(event: Event, sample_period_s: float) -> int:
-    """Index of the last sample at which firing is in time."""
+    """Index of the last sample of an event, one every ``sample_period_s``, at which firing is in time."""
     return int(np.floor((event.rttf_s - event.first_sample_s) / sample_period_s + 1e-9))
 
 
@@ -359,7 +358,7 @@ def _threshold(
 
 
 def confirmed_level(model: DeployedModel, outputs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """At each sample, the K-th largest of the last M outputs: what decides a fire request; shape (n_samples,)."""
+    """At each sample, the K-th largest of the last M outputs: what decides a model's fire request; shape (n_samples,)."""
     quiet = np.full(model.confirm_window - 1, np.iinfo(np.int64).min // 2)
     recent = np.lib.stride_tricks.sliding_window_view(np.concatenate([quiet, outputs]), model.confirm_window)
     ranked: NDArray[np.int64] = np.sort(recent, axis=1)[:, -model.confirm_votes]

@@ -65,7 +65,7 @@ def decision_figure(timeline: Mapping[str, Any], outcome: Mapping[str, Any], *, 
 
 
 def kernels_figure(model: Mapping[str, Any]) -> str:
-    """Weights of the hidden nodes over the window, the nodes that speak for firing apart from those against it."""
+    """Weights of the model's hidden nodes over the window, those that speak for firing apart from those against."""
     figure = _figure(7.6, 2.6)
     for axes, sign, title in zip(figure.subplots(1, 2, sharey=True), (1, -1), ("for firing", "against"), strict=True):
         rows = [

@@ -48,7 +48,7 @@ class Project:
         return self.artefacts[name].payload if name in self.artefacts else None
 
     def timelines(self, name: str) -> Any:
-        """Full traces of a simulation."""
+        """Full traces of the simulation of that name."""
         return json.loads(self.artefacts[name].file("timelines.json").read_bytes())
 
 
