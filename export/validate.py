@@ -68,7 +68,7 @@ class ExportedC:
 
 
 def onnx_outputs(onnx_image: bytes) -> Callable[[Int64], Int64]:
-    """A function that gives y for windows of shape (n, window_samples) by running ``onnx_image`` in ONNX Runtime, one thread."""
+    """A function that gives y for windows of shape (n, window_samples) by ``onnx_image`` in ONNX Runtime, one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -83,7 +83,7 @@ def onnx_outputs(onnx_image: bytes) -> Callable[[Int64], Int64]:
 
 
 def stress_signals(model: DeployedModel, seed: int) -> list[Int16]:
-    """Signals that provoke differences in a model: beyond its clamp, ``seed``-ed noise, each node driven to its ends."""
+    """Signals that provoke differences in a model: beyond its clamp, ``seed``-ed noise, each node at its ends."""
     rng = np.random.default_rng(seed)
     signals: list[Int16] = []
     for k in range(N_RANDOM_SIGNALS):

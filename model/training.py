@@ -358,7 +358,7 @@ def _threshold(
 
 
 def confirmed_level(model: DeployedModel, outputs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """At each sample, the K-th largest of the last M outputs: what decides a model's fire request; shape (n_samples,)."""
+    """At each sample, the K-th largest of the last M outputs: what decides a model to fire; shape (n_samples,)."""
     quiet = np.full(model.confirm_window - 1, np.iinfo(np.int64).min // 2)
     recent = np.lib.stride_tricks.sliding_window_view(np.concatenate([quiet, outputs]), model.confirm_window)
     ranked: NDArray[np.int64] = np.sort(recent, axis=1)[:, -model.confirm_votes]
