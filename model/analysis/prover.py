@@ -384,11 +384,27 @@ def _fires_by(subject: _Subject) -> Verdict:
     if not model.votes_window - 1 <= last < len(poly.samples):
         return Unknown(f"the time stated is sample {last}, outside the set's {len(poly.samples)} samples", None)
     verdict: Verdict = Unknown("no time was tried", None)
-    for fit in range(last, max(model.votes_window - 2, last - 6), -2):
+    for fit in _likely_times(subject, poly, last):
         verdict = _fires_at(subject, poly, fit)
         if not isinstance(verdict, Unknown):
             break
     return verdict
+
+
+def _likely_times(subject: _Subject, poly: checker.Polytope, last: int) -> list[int]:
+    """Samples at which all sequences are likeliest to have enough votes, likeliest first, and the last one in time.
+
+    Judged by three sequences: all deviations at their lowest, in the middle and at their highest.
+    """
+    model, deployed = subject.model, subject.deployed
+    votes = np.full(last + 1, np.iinfo(np.int64).max)
+    for side in (-1, 0, 1):
+        counts = [round(constant + side * sum(abs(a) for a in sample.values())) for constant, sample in poly.samples]
+        votes = np.minimum(votes, deployed.outputs(np.array(counts[: last + 1])))
+    recent = np.lib.stride_tricks.sliding_window_view(votes, model.votes_window)
+    level = np.sort(recent, axis=1)[:, -model.votes]
+    best = np.argsort(-level, kind="stable")[:2] + model.votes_window - 1
+    return list(dict.fromkeys([*(int(fit) for fit in best), last]))
 
 
 def _fires_at(subject: _Subject, poly: checker.Polytope, fit: int) -> Verdict:
