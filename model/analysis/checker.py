@@ -198,8 +198,8 @@ def signals(sensor: Sensor, described: Any, length: int) -> Polytope:
     """Any ``length`` samples in a row of u = s + o + e.
 
     s in [-below, amplitude], |s_k - s_(k-1)| <= slew, and velocity (running sum) within a band over every window;
-    o steps once, at any time, by up to +-step; e is any value in at most so many samples. Each part is optional
-    but amplitude. Counts are integers, so |s| * lsb <= a means |s| <= floor(a / lsb), exactly.
+    o starts at 0 and moves by no more than step in total; e is any value in at most so many samples. Each part is
+    optional but amplitude. Counts are integers, so |s| * lsb <= a means |s| <= floor(a / lsb), exactly.
     """
     need(set(described) - {"kind"} <= SIGNAL_KEYS and "amplitude_g" in described, "a signals set has other keys")
     high = int(min(counts_of(sensor, described, "amplitude_g") // 1, sensor.clamp))
@@ -226,7 +226,7 @@ def signals(sensor: Sensor, described: Any, length: int) -> Polytope:
         for k in range(1, length):
             rise = {i: samples[k].get(i, 0) - samples[k - 1].get(i, 0) for i in samples[k] | samples[k - 1]}
             rows += [(rise, slew), ({i: -a for i, a in rise.items()}, slew)]
-    if "step_g" in described:  # the rises up and down add up to no more than the step, whenever it comes
+    if "step_g" in described:  # latents are the rises and falls of the bias, which add up to no more than the step
         step, first = int(counts_of(sensor, described, "step_g") // 1), len(box)
         box += [(0, step)] * (2 * length)
         rows.append((dict.fromkeys(range(first, first + 2 * length), 1), step))
@@ -496,7 +496,7 @@ def check_cases(model: Model, claim: str, described: Any, by_ms: Any, cases: Any
         ranges = [range(max(0, end - group_size + 1), end + 1) for end in range(len(poly.samples))]
         if endless:  # a window anywhere stands for the same window at any other time
             ranges = [range(model.window - 1, model.window + group_size - 1)]
-            need(min(min(ends) for ends in trees) >= model.window - 1, "a window begins before its sequence")
+            need(all(set(ends) <= set(ranges[0]) for ends in trees), "a window begins before its sequence or ends late")
             known = [tuple(end + by for end in ends) for ends in trees for by in range(-group_size, group_size + 1)]
         need(all(covers(known, group, size) for group in ranges), "a way to request fire is left open")
     for ends, tree in trees.items():
