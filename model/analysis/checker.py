@@ -38,6 +38,7 @@ MODEL_KEYS = {
 }  # fmt: skip
 ARMING_KEYS = {"lsb_g", "clamp_lsb", "window_samples", "threshold_lsb", "hold_samples"}
 PROPERTY_KEYS = {"id", "property", "text", "claim", "rationale", "origin", "set", "by_ms"}
+CLOSED_CLAIMS = ("never_arms", "arms_by", "accumulators_fit", "resets")
 SIGNAL_KEYS = {"amplitude_g", "below_g", "slew_g_per_ms", "velocity_range_kmh", "step_g", "corrupted_samples"}
 TOLERANCE_KEYS = {"gain", "offset_g", "noise_g"}
 FINITE_KEYS = {
@@ -203,9 +204,8 @@ def signals(sensor: Sensor, described: Any, length: int) -> Polytope:
     """
     need(set(described) - {"kind"} <= SIGNAL_KEYS and "amplitude_g" in described, "a signals set has other keys")
     high = int(min(counts_of(sensor, described, "amplitude_g") // 1, sensor.clamp))
-    low = -int(
-        min(counts_of(sensor, described, "below_g" if "below_g" in described else "amplitude_g") // 1, sensor.clamp)
-    )
+    below = "below_g" if "below_g" in described else "amplitude_g"
+    low = -int(min(counts_of(sensor, described, below) // 1, sensor.clamp))
     box: list[tuple[int, int]] = []
     rows: list[tuple[dict[int, int], int]] = []
     if "velocity_range_kmh" in described:  # latents p_0 .. p_length are velocities, the last window's in [0, V]
@@ -478,11 +478,8 @@ def check_cases(model: Model, claim: str, described: Any, by_ms: Any, cases: Any
     if claim == "monotone":
         need(list(trees) == [(model.window - 1, 2 * model.window - 1)], "the windows are u and u + d")
         poly = more_severe(model.main, described)
-        check_tree(
-            poly,
-            [goal(model, poly, model.window - 1, 1), goal(model, poly, 2 * model.window - 1, -1)],
-            cases[0]["tree"],
-        )
+        goals = [goal(model, poly, end, sign) for end, sign in zip(*trees, (1, -1), strict=True)]
+        check_tree(poly, goals, cases[0]["tree"])
         return
     poly = polytope(model.main, described, max(max(ends) for ends in trees) + 1)
     if claim == "fires_by":
@@ -506,10 +503,8 @@ def check_cases(model: Model, claim: str, described: Any, by_ms: Any, cases: Any
 
 def more_severe(sensor: Sensor, described: Any) -> Polytope:
     """A window u followed by another u + d of the same set, d >= 0 in every sample."""
-    need(
-        isinstance(described, dict) and set(described) <= {"kind", "amplitude_g", "below_g"},
-        "an amplitude set is needed",
-    )
+    simple = isinstance(described, dict) and set(described) <= {"kind", "amplitude_g", "below_g"}
+    need(simple, "an amplitude set is needed")
     poly, n = polytope(sensor, described, sensor.window), sensor.window
     low, high = poly.box[0]
     rows = [({k: 1, n + k: 1}, high) for k in range(n)]
@@ -635,7 +630,8 @@ def check_folder(folder: Path) -> list[Result]:
         name, text, verdict = path.name.removesuffix(".certificate.json"), "", "rejected"
         try:
             payload, _, parents = read(path, "crumple.certificate/2")
-            need(isinstance(parents, dict) and set(parents) == {"model", "property"}, "parents: model and property")
+            kinds = {key: type(value) for key, value in parents.items()} if isinstance(parents, dict) else {}
+            need(kinds == {"model": str, "property": str}, "parents must be the SHA-256 of model and property")
             changed = problems.get("model", "no file has its SHA-256")
             need(parents["model"] in models, f"made for another model: {changed}")
             changed = problems.get(f"{name}.property.json", "no file has its SHA-256")

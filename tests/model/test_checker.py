@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crumple.artefact import envelope, sha256_bytes
+from crumple.artefact import canonical_json, envelope, sha256_bytes
 from crumple.model import deployed
 from crumple.model.analysis import checker
 from crumple.model.analysis.properties import SCHEMA as PROPERTY_SCHEMA
@@ -279,3 +279,15 @@ def test_a_tree_as_deep_as_a_well_is_refused_not_crashed_on(proof: dict[str, Pat
 def test_a_folder_without_certificates_is_not_a_success(tmp_path: Path) -> None:
     assert checker.main([str(tmp_path)]) == 3
     assert checker.main([]) == 2
+
+
+@pytest.mark.parametrize(
+    "parents", [None, [], {}, {"model": "x"}, {"model": ["x"], "property": {}}, {"model": 1, "property": 2}]
+)
+def test_parents_that_are_no_digests_are_refused(proof: dict[str, Path], parents: Any) -> None:
+    payload = json.loads(proof["certificate"].read_bytes())["payload"]
+    document = json.loads(envelope(CERTIFICATE_SCHEMA, payload)) | {"parents": parents}
+    content = {key: value for key, value in document.items() if key != "sha256"}
+    document["sha256"] = sha256_bytes(canonical_json(content))
+    proof["certificate"].write_bytes(canonical_json(document))
+    assert "proved" not in verdicts(proof["model"].parent)
