@@ -68,7 +68,7 @@ class ExportedC:
 
 
 def onnx_outputs(onnx_image: bytes) -> Callable[[Int64], Int64]:
-    """A function that gives y for windows of shape (n, window_samples) by ``onnx_image`` in ONNX Runtime, one thread."""
+    """A function that gives y of windows, shape (n, window_samples), by ``onnx_image`` in ONNX Runtime."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
