@@ -124,6 +124,8 @@ def prove_stage(
                 row["certificate_bytes"] = len(certificate)
                 if isinstance(verdict, Proved) and verdict.bound is not None:
                     row["detail"] = f"y <= {verdict.bound.numerator // verdict.bound.denominator} on the whole set"
+                elif verdict.certificate["cases"]:
+                    row["detail"] = f"{len(verdict.certificate['cases'])} sets of windows, each proved on the whole set"
             verdicts.append(row)
             advance(done + 1, f"{requirement.id} {row['verdict']}")
         proved = sum(row["verdict"] == "proved" for row in verdicts)
