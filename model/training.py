@@ -32,7 +32,7 @@ from .penalty import Gradients, SignalBound, WorstChoices
 from .quantise import INPUT_UNIT_G, quantise
 
 CLIMB_EVERY_STEPS = 20
-PROVER_EVERY_STEPS = 200
+PROVER_EVERY_STEPS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +276,7 @@ def _fit(
         if pull and step % CLIMB_EVERY_STEPS == 0:
             worst_cases.follow(net, ask_prover=step % PROVER_EVERY_STEPS == 0)
         worst = worst_cases.press(net, gradients, pull, plan.margin)
-        rate = plan.learning_rate * 0.5 * (1 + np.cos(np.pi * progress)) + 1e-4
+        rate = plan.learning_rate * 0.5 * (1 + np.cos(np.pi * max(0.0, progress - 0.5) / 0.5)) + 1e-4
         shaped_gradients = conditioning.gradients(gradients)
         for p, g, m, s in zip(shaped.parameters(), shaped_gradients, moment, square, strict=True):
             m += 0.1 * (g - m)
