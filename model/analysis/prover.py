@@ -102,7 +102,10 @@ class _Subject:
 
 
 def signal_counts(model: DeployedModel, requirement: Requirement) -> tuple[int, int] | None:
-    """Amplitude and velocity range in counts (0 where unbounded) of a set that has no other part, else None."""
+    """Amplitude and velocity range (0 where unbounded) of a requirement's set in counts of the model, else None.
+
+    None where the set has any other part.
+    """
     described = requirement.payload()["set"]
     if described["kind"] != "signals" or not set(described) <= {"kind", "amplitude_g", "velocity_range_kmh"}:
         return None
@@ -141,7 +144,7 @@ def worst_case(model: DeployedModel, requirement: Requirement, *, below: int | N
 
 
 def prove(model: DeployedModel, requirement: Requirement) -> Verdict:
-    """Decide one requirement on the deployed integers.
+    """Decide one requirement on the deployed integers of a model.
 
     Returns
     -------

@@ -99,7 +99,15 @@ class Problem:
         return middle, radius, at - spread, at + spread
 
     def slopes(self, chosen: dict[checker.Key, bool], low: Float, high: Float) -> tuple[Float, Float]:
-        """Scale and shift that bound max(0, z) of positive nodes from above; zero for the others."""
+        """Scale and shift that bound max(0, z) of positive nodes from above; zero for the others.
+
+        Parameters
+        ----------
+        chosen : dict
+            Nodes already in or out.
+        low, high : ndarray, shape (n_groups, n_hidden)
+            Interval bounds of z.
+        """
         with np.errstate(invalid="ignore", divide="ignore"):
             chord = np.where((low < 0) & (high > 0), high / (high - low), (high > 0).astype(np.float64))
         scale = np.where(self.positive, chord, 0.0)
@@ -109,7 +117,18 @@ class Problem:
         return scale, shift
 
     def settle(self, node: Node, weights: Float, factors: Float, prices: Float) -> None:
-        """Round multipliers, and give the node the leaf and the exact bound that they make."""
+        """Round multipliers, and give the node the leaf and the exact bound that they make.
+
+        Parameters
+        ----------
+        node : Node
+        weights : ndarray, shape (n_groups,)
+            Of the windows of a joint problem.
+        factors : ndarray, shape (n_groups, n_hidden)
+            Of negative nodes.
+        prices : ndarray, shape (n_rows,)
+            Of the set's rows.
+        """
         whole = [max(0, round(float(w) * WEIGHT)) for w in weights]
         if not any(whole):
             whole = [WEIGHT] * len(whole)
