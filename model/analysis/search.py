@@ -105,7 +105,7 @@ class Problem:
         ----------
         chosen : dict
             Nodes already in or out.
-        low, high : ndarray, shape (n_groups, n_hidden)
+        low, high : ndarray, shape (n_goals, n_hidden)
             Interval bounds of z.
         """
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -122,9 +122,9 @@ class Problem:
         Parameters
         ----------
         node : Node
-        weights : ndarray, shape (n_groups,)
+        weights : ndarray, shape (n_goals,)
             Of the windows of a joint problem.
-        factors : ndarray, shape (n_groups, n_hidden)
+        factors : ndarray, shape (n_goals, n_hidden)
             Of negative nodes.
         prices : ndarray, shape (n_rows,)
             Of the set's rows.
