@@ -60,7 +60,7 @@ help:
 
 .venv/.installed-editable: .venv/.run-deps pyproject.toml $(SOURCES)
 	@rm -rf build .venv/.installed-plain
-	@$(PIP) --no-build-isolation --no-deps --force-reinstall -C editable_mode=strict -e .
+	@$(PIP) --no-build-isolation --no-deps --force-reinstall --config-settings editable_mode=strict -e .
 	@touch $@
 
 demo: .venv/.installed-$(INSTALL)
