@@ -8,30 +8,22 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
-from crumple.errors import ConfigError, SignalError, TraceFormatError
+from crumple.errors import ConfigError, TraceFormatError
 from crumple.signals.corpus import MEASURED
-from crumple.signals.quality import quality_notes
-from crumple.signals.recording import CENTRE, Channel, ChannelInfo, Place, Recording, Vehicle
-from crumple.signals.resample import from_irregular, resample
-from crumple.signals.trace import Float, Trace
-from crumple.units import G0_MPS2
+from crumple.signals.recording import Recording, Vehicle
+from crumple.signals.trace import Float
 
 from .mapping import CsvChannel, CsvMap, RecordingMap, with_statements
+from .stated import SECONDS_PER_UNIT, Axis, missing_statements, stated_channel
 from .text import MAX_SAMPLES, NUMBER_BYTES, FileBytes, parse_number, read_limited, text_lines
 
 NAME = "csv"
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "space": " "}
-G_PER_UNIT = {"g": 1.0, "m/s^2": 1.0 / G0_MPS2}
-SECONDS_PER_UNIT = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-TIME_TOLERANCE = 0.02
-"""A time may miss its place on the grid by this part of a step: rounding in print; assumed."""
-
 NUMBER_LIKE = re.compile(rb"[+-]?[0-9]+([.,][0-9]*)?([eE][+-]?[0-9]+)?\Z")
 
 
@@ -85,10 +77,19 @@ def read_csv(path: Path, mapping: RecordingMap | None = None) -> Recording:
         time_s = _numbers(file, columns[0], first_line, spec, str(spec.time_column))
         time_s = (time_s - float(spec.contact_time or 0.0)) * SECONDS_PER_UNIT[str(spec.time_unit)]
         columns = columns[1:]
+    axis = Axis(
+        lambda row: f"{path}:{first_line + row}",
+        "csv",
+        time_s,
+        spec.rate_hz,
+        spec.first_sample_s,
+        spec.resample_hz,
+        spec.longest_gap_s,
+    )
     channels = []
     for stated, texts in zip(spec.channels, columns, strict=True):
         values = _numbers(file, texts, first_line, spec, str(stated.column))
-        channels.append(_channel(path, spec, stated, values, time_s, first_line))
+        channels.append(stated_channel(f"column {stated.column}", stated, values, axis))
     recording = Recording(
         name=path.stem,
         kind=NAME,
@@ -129,20 +130,8 @@ def _complete(path: Path, mapping: RecordingMap | None) -> CsvMap:
             table.append("contact_time = 0.0  # what the time column says at first contact, in its unit")
         if spec.rate_hz is not None or spec.first_sample_s is not None:
             raise ConfigError(f"{path}: the map states both a time column and a rate or first sample; keep one")
-    known = {
-        "column": '"accel_x"  # name in the header, or its number from 1 as text',
-        "unit": '"g"  # or m/s^2',
-        "polarity": '"j211"  # or positive-deceleration',
-        "axis": '"X"  # J211: X forward, Y right, Z down',
-        "side": '"centre"  # left, right or centre of the occupant compartment; "none" elsewhere',
-        "place": '"tunnel"  # in words',
-        "filter_class": "0  # CFC already applied; 0 is none",
-        "offset": '"pretrigger"  # how zero is found: pretrigger, median, or none if already taken off',
-    }
     for channel in spec.channels or (CsvChannel(),):
-        missing = [name for name in known if getattr(channel, name) is None]
-        if missing:
-            table += ["[[csv.channels]]", *(f"{name} = {known[name]}" for name in missing)]
+        table += missing_statements(channel, "csv")
     if table:
         add += ["[csv]", *table]
     if add:
@@ -150,7 +139,6 @@ def _complete(path: Path, mapping: RecordingMap | None) -> CsvMap:
             f"{path}: a text table does not say what it holds; add these lines to a map and give it with --map:\n"
             + "\n".join(add)
         )
-    assert {field.name for field in fields(CsvChannel)} == set(known)
     return spec
 
 
@@ -212,68 +200,3 @@ def _numbers(file: FileBytes, texts: list[str], first_line: int, spec: CsvMap, c
     for number, text in enumerate(texts, first_line):
         parse_number(text.strip(" "), f"{file.path}:{number}", f"column {column}")
     raise AssertionError("a number that cannot be read was not found again")
-
-
-def _channel(
-    path: Path, spec: CsvMap, stated: CsvChannel, values: Float, time_s: Float | None, first_line: int
-) -> Channel:
-    """One channel in g, J211 sign, at a fixed rate."""
-    sign = 1.0 if stated.polarity == "j211" else -1.0
-    accel_g = values * (sign * G_PER_UNIT[str(stated.unit)])
-    name = f"column {stated.column}"
-    notes: list[str] = []
-    if time_s is None:
-        trace = Trace(name, accel_g, float(spec.rate_hz or 0.0), float(spec.first_sample_s or 0.0))
-    else:
-        trace = _on_time_axis(path, name, accel_g, time_s, spec, first_line, notes)
-    notes += quality_notes(trace.accel_g, trace.rate_hz, trace.t0_s)
-    if spec.resample_hz is not None and trace.rate_hz != spec.resample_hz:
-        notes.append(f"resampled from {trace.rate_hz:g} to {spec.resample_hz:g} Hz, which adds no bandwidth")
-        trace = resample(trace, spec.resample_hz)
-    is_compartment = stated.side in ("left", "right", CENTRE)
-    place = Place(str(stated.place), str(stated.side), 0) if is_compartment else Place(str(stated.place))
-    info = ChannelInfo(
-        name=name,
-        description="",
-        vehicle=1,
-        place=place,
-        quantity="acceleration",
-        axis=str(stated.axis),
-        unit="g",
-        filter_class=int(stated.filter_class or 0),
-        offset=str(stated.offset),
-        notes=tuple(notes),
-    )
-    return Channel(info, trace.accel_g, trace.rate_hz, trace.t0_s)
-
-
-def _on_time_axis(
-    path: Path, name: str, accel_g: Float, time_s: Float, spec: CsvMap, first_line: int, notes: list[str]
-) -> Trace:
-    """A trace on the file's own time axis, which must run forward at a fixed rate unless the map resamples it."""
-    steps = np.diff(time_s)
-    if (steps <= 0).any():
-        row = int(np.flatnonzero(steps <= 0)[0]) + 1
-        word = "stands still" if steps[row - 1] == 0 else "goes backwards"
-        raise TraceFormatError(
-            f"{path}:{first_line + row}: time {word} ({time_s[row]:g} s after {time_s[row - 1]:g} s)"
-        )
-    step_s = float(time_s[-1] - time_s[0]) / (time_s.size - 1)
-    off = np.abs(time_s - (time_s[0] + step_s * np.arange(time_s.size))) > TIME_TOLERANCE * step_s
-    if not off.any():
-        rate_hz = 1.0 / step_s
-        # Times in print are rounded; a rate within 1 ppm of a whole number of hertz is that number.
-        rate_hz = float(round(rate_hz)) if abs(rate_hz - round(rate_hz)) < 1e-6 * rate_hz else rate_hz
-        return Trace(name, accel_g, rate_hz, float(time_s[0]))
-    row = int(np.flatnonzero(off)[0])
-    if spec.resample_hz is None or spec.longest_gap_s is None:
-        raise TraceFormatError(
-            f"{path}:{first_line + row}: irregular rate: time is {time_s[row]:.9g} s where {1 / step_s:g} Hz would put"
-            f" {time_s[0] + row * step_s:.9g} s; samples are missing, or state resample_hz and longest_gap_s in [csv]"
-        )
-    try:
-        trace = from_irregular(name, time_s, accel_g, rate_hz=spec.resample_hz, longest_gap_s=spec.longest_gap_s)
-    except SignalError as error:
-        raise SignalError(f"{path}: {error}") from error
-    notes.append(f"irregular times, joined by straight lines at {spec.resample_hz:g} Hz")
-    return trace

@@ -16,7 +16,7 @@ from crumple.signals.recording import Recording
 
 @dataclass(frozen=True, slots=True)
 class CsvChannel:
-    """What one column of a text table holds; the reader names what is missing."""
+    """What one column of a table or one channel of a file holds; the reader names what is missing."""
 
     __pydantic_config__ = STRICT
     column: Annotated[str | None, Field(min_length=1, description="name in the header, or number from 1")] = None
@@ -51,6 +51,26 @@ class CsvMap:
 
 
 @dataclass(frozen=True, slots=True)
+class DataMap:
+    """What files of binary numbers (TDMS, MDF4, IDE, npy) leave open; a reader names what is missing.
+
+    A channel's ``column`` is its name as the reader lists it, or for npy its column from 1.
+    """
+
+    __pydantic_config__ = STRICT
+    contact_time: Annotated[float | None, Field(description="the file's clock at first contact, in time_unit")] = None
+    time_unit: Annotated[Literal["s", "ms", "us", "ns"] | None, Field(description="unit of the clock")] = None
+    time_column: Annotated[str | None, Field(min_length=1, description="channel that holds the times")] = None
+    time_file: Annotated[str | None, Field(pattern=r"^[^/\\\x00]+$", description="npy of times beside this one")] = None
+    rate_hz: Annotated[float | None, Field(gt=0, le=1e7, description="where no times are stored")] = None
+    first_sample_s: Annotated[float | None, Field(description="time of the first sample from contact")] = None
+    use_samples: Annotated[int | None, Field(ge=2, description="only the first so many hold the signal")] = None
+    resample_hz: Annotated[float | None, Field(gt=0, le=1e5, description="rate to bring the samples to")] = None
+    longest_gap_s: Annotated[float | None, Field(gt=0, description="longest gap bridged by a straight line")] = None
+    channels: tuple[CsvChannel, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingMap:
     """Statements about a recording; each overrides nothing that the file itself states."""
 
@@ -63,6 +83,7 @@ class RecordingMap:
     )
     vehicle: Annotated[str | None, Field(min_length=1, description="vehicle, where the file is mute")] = None
     csv: CsvMap | None = None
+    data: DataMap | None = None
 
     def __post_init__(self) -> None:
         if self.label is not None and self.label not in LABELS:
