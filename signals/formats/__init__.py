@@ -24,6 +24,7 @@ ENTRY_POINTS = "crumple.formats"
 BUILT_IN: Mapping[str, str] = {
     "nhtsa_ev5": "crumple.signals.formats.nhtsa_ev5",
     "iso_mme": "crumple.signals.formats.iso_mme",
+    "tdms": "crumple.signals.formats.tdms",
     "npy": "crumple.signals.formats.npy",
     "csv": "crumple.signals.formats.csv",
 }

@@ -1,0 +1,90 @@
+"""Calling other people's format libraries: optional, noisy on failure, and never trusted with sizes."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from crumple.errors import CrumpleError, ToolMissingError, TraceFormatError
+
+
+class _Complaints(logging.Handler):
+    """Keeps the first thing that a library logs as a warning or worse."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.first = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.first = self.first or record.getMessage()
+
+
+def optional_library(name: str, path: Path) -> Any:
+    """A library of the extra ``io``, imported when a file needs it.
+
+    Parameters
+    ----------
+    name : str
+        Module to import.
+    path : Path
+        The file that needs it, for the message.
+
+    Raises
+    ------
+    ToolMissingError
+        It is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ToolMissingError(f"{path}: reading this format needs {name}: pip install 'crumple[io]'") from error
+
+
+@contextmanager
+def guarded(path: Path, library: str) -> Iterator[None]:
+    """A block that calls a library: whatever it raises, warns of or logs as a warning refuses the file.
+
+    Libraries read on after damage and say so in a log only; a recording made of what was left is not the
+    recording, so that is refused as well.
+
+    Parameters
+    ----------
+    path : Path
+        File being read.
+    library : str
+        Name of the library, which is also that of its logger.
+
+    Raises
+    ------
+    TraceFormatError
+        One line, with the library's own words.
+    """
+    complaints = _Complaints()
+    logger = logging.getLogger(library)
+    was_propagating = logger.propagate
+    logger.addHandler(complaints)
+    logger.propagate = False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for harmless in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
+                warnings.simplefilter("ignore", harmless)
+            yield
+    except CrumpleError:
+        raise
+    except Exception as error:  # a foreign library raises anything on damaged input
+        said = " ".join(str(error).split())[:160] or type(error).__name__
+        raise TraceFormatError(
+            f"{path}: {library} cannot read it ({type(error).__name__}: {said}); the file is damaged, get it again"
+        ) from error
+    finally:
+        logger.removeHandler(complaints)
+        logger.propagate = was_propagating
+    if complaints.first:
+        said = " ".join(complaints.first.split())[:160]
+        raise TraceFormatError(f"{path}: {library} reports {said!r}; the file is damaged or incomplete, get it again")
