@@ -25,6 +25,7 @@ BUILT_IN: Mapping[str, str] = {
     "nhtsa_ev5": "crumple.signals.formats.nhtsa_ev5",
     "iso_mme": "crumple.signals.formats.iso_mme",
     "tdms": "crumple.signals.formats.tdms",
+    "mdf4": "crumple.signals.formats.mdf4",
     "ide": "crumple.signals.formats.ide",
     "npy": "crumple.signals.formats.npy",
     "csv": "crumple.signals.formats.csv",

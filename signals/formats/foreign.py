@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,9 @@ def optional_library(name: str, path: Path) -> Any:
         raise ToolMissingError(f"{path}: reading this format needs {name}: pip install 'crumple[io]'") from error
 
 
-@contextmanager
+@contextlib.contextmanager
 def guarded(path: Path, library: str) -> Iterator[None]:
-    """A block that calls a library: whatever it raises, warns of or logs as a warning refuses the file.
+    """A block that calls a library: whatever it raises, warns of, prints or logs as a warning refuses the file.
 
     Libraries read on after damage and say so in a log only; a recording made of what was left is not the
     recording, so that is refused as well.
@@ -65,6 +66,7 @@ def guarded(path: Path, library: str) -> Iterator[None]:
         One line, with the library's own words.
     """
     complaints = _Complaints()
+    printed = io.StringIO()
     logger = logging.getLogger(library)
     was_propagating = logger.propagate
     logger.addHandler(complaints)
@@ -74,7 +76,8 @@ def guarded(path: Path, library: str) -> Iterator[None]:
             warnings.simplefilter("error")
             for harmless in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
                 warnings.simplefilter("ignore", harmless)
-            yield
+            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+                yield
     except CrumpleError:
         raise
     except Exception as error:  # a foreign library raises anything on damaged input
@@ -85,6 +88,6 @@ def guarded(path: Path, library: str) -> Iterator[None]:
     finally:
         logger.removeHandler(complaints)
         logger.propagate = was_propagating
-    if complaints.first:
-        said = " ".join(complaints.first.split())[:160]
+    if first := complaints.first or printed.getvalue():
+        said = " ".join(first.split())[:160]
         raise TraceFormatError(f"{path}: {library} reports {said!r}; the file is damaged or incomplete, get it again")
