@@ -46,6 +46,12 @@ def optional_library(name: str, path: Path) -> Any:
         raise ToolMissingError(f"{path}: reading this format needs {name}: pip install 'crumple[io]'") from error
 
 
+def _loggers(library: str) -> list[logging.Logger]:
+    """The loggers of a library and of its modules, some of which keep handlers of their own."""
+    known = [name for name in logging.root.manager.loggerDict if name.startswith(f"{library}.")]
+    return [logging.getLogger(name) for name in (library, *known)]
+
+
 @contextlib.contextmanager
 def guarded(path: Path, library: str) -> Iterator[None]:
     """A block that calls a library: whatever it raises, warns of, prints or logs as a warning refuses the file.
@@ -67,10 +73,10 @@ def guarded(path: Path, library: str) -> Iterator[None]:
     """
     complaints = _Complaints()
     printed = io.StringIO()
-    logger = logging.getLogger(library)
-    was_propagating = logger.propagate
-    logger.addHandler(complaints)
-    logger.propagate = False
+    before = [(logger, logger.propagate, logger.handlers, logger.level) for logger in _loggers(library)]
+    for logger, *_ in before:
+        logger.propagate, logger.handlers = False, [complaints]
+        logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -86,8 +92,9 @@ def guarded(path: Path, library: str) -> Iterator[None]:
             f"{path}: {library} cannot read it ({type(error).__name__}: {said}); the file is damaged, get it again"
         ) from error
     finally:
-        logger.removeHandler(complaints)
-        logger.propagate = was_propagating
+        for logger, propagate, handlers, level in before:
+            logger.propagate, logger.handlers = propagate, handlers
+            logger.setLevel(level)
     if first := complaints.first or printed.getvalue():
         said = " ".join(first.split())[:160]
         raise TraceFormatError(f"{path}: {library} reports {said!r}; the file is damaged or incomplete, get it again")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import struct
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -98,11 +99,21 @@ def _array(file: FileBytes) -> NDArray[Any]:
     if length > MAX_HEADER_BYTES or start + length > len(data):
         raise TraceFormatError(f"{path}: claims a header of {length} bytes, the file has {len(data)}; it is truncated")
     try:
-        header = ast.literal_eval(
-            data[start : start + length].decode("utf-8" if version == (3, 0) else "latin-1").strip()
-        )
+        text = data[start : start + length].decode("utf-8" if version == (3, 0) else "latin-1").strip()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", SyntaxWarning)
+            header = ast.literal_eval(text)
         kind, shape, is_fortran = header["descr"], header["shape"], header["fortran_order"]
-    except (ValueError, SyntaxError, KeyError, TypeError, IndexError, MemoryError, RecursionError) as error:
+    except (
+        ValueError,
+        SyntaxError,
+        KeyError,
+        TypeError,
+        IndexError,
+        MemoryError,
+        RecursionError,
+        SyntaxWarning,
+    ) as error:
         raise TraceFormatError(f"{path}: its header cannot be read; the file is damaged") from error
     if not isinstance(kind, str) or kind[:1] not in "<>|=" or kind[1:] not in PLAIN_TYPE:
         raise TraceFormatError(

@@ -164,8 +164,7 @@ def stated_channel(
         trace = _on_time_axis(name, accel_g, axis.time_s, axis, notes)
     notes += quality_notes(trace.accel_g, trace.rate_hz, trace.t0_s)
     if axis.resample_hz is not None and trace.rate_hz != axis.resample_hz:
-        notes.append(f"resampled from {trace.rate_hz:g} to {axis.resample_hz:g} Hz, which adds no bandwidth")
-        trace = resample(trace, axis.resample_hz)
+        trace = _resampled(trace, axis, axis.resample_hz, notes)
     is_compartment = stated.side in ("left", "right", CENTRE)
     place = Place(str(stated.place), str(stated.side), 0) if is_compartment else Place(str(stated.place))
     info = ChannelInfo(
@@ -182,6 +181,33 @@ def stated_channel(
         notes=tuple(notes),
     )
     return Channel(info, trace.accel_g, trace.rate_hz, trace.t0_s)
+
+
+def _resampled(trace: Trace, axis: Axis, rate_hz: float, notes: list[str]) -> Trace:
+    """The trace at another rate; between odd rates by straight lines, where that cannot alias and gaps are bounded."""
+    try:
+        result = resample(trace, rate_hz)
+    except SignalError:
+        if axis.time_s is None or axis.longest_gap_s is None or rate_hz < trace.rate_hz:
+            raise
+        result = _joined(trace.name, trace.accel_g, trace.time_s, axis, rate_hz, axis.longest_gap_s)
+        notes.append(f"odd rate of {trace.rate_hz:g} Hz, joined by straight lines at {rate_hz:g} Hz")
+        return result
+    notes.append(f"resampled from {trace.rate_hz:g} to {rate_hz:g} Hz, which adds no bandwidth")
+    return result
+
+
+def _joined(name: str, accel_g: Float, time_s: Float, axis: Axis, rate_hz: float, longest_gap_s: float) -> Trace:
+    """Samples joined by straight lines, in bounded memory; errors name the file."""
+    if (time_s[-1] - time_s[0]) * rate_hz > MAX_SAMPLES:
+        raise SignalError(
+            f"{axis.place(0)}: {rate_hz:g} Hz over {time_s[-1] - time_s[0]:g} s make more than {MAX_SAMPLES}"
+            " samples; state a lower resample_hz"
+        )
+    try:
+        return from_irregular(name, time_s, accel_g, rate_hz=rate_hz, longest_gap_s=longest_gap_s)
+    except SignalError as error:
+        raise SignalError(f"{axis.place(0)}: {error}") from error
 
 
 def _on_time_axis(name: str, accel_g: Float, time_s: Float, axis: Axis, notes: list[str]) -> Trace:
@@ -205,15 +231,7 @@ def _on_time_axis(name: str, accel_g: Float, time_s: Float, axis: Axis, notes: l
             f" {time_s[0] + row * step_s:.9g} s; samples are missing, or state resample_hz and longest_gap_s in"
             f" [{axis.table}]"
         )
-    if (time_s[-1] - time_s[0]) * axis.resample_hz > MAX_SAMPLES:
-        raise SignalError(
-            f"{axis.place(0)}: {axis.resample_hz:g} Hz over {time_s[-1] - time_s[0]:g} s make more than {MAX_SAMPLES}"
-            " samples; state a lower resample_hz"
-        )
-    try:
-        trace = from_irregular(name, time_s, accel_g, rate_hz=axis.resample_hz, longest_gap_s=axis.longest_gap_s)
-    except SignalError as error:
-        raise SignalError(f"{axis.place(0).rpartition(':')[0]}: {error}") from error
+    trace = _joined(name, accel_g, time_s, axis, axis.resample_hz, axis.longest_gap_s)
     notes.append(f"irregular times, joined by straight lines at {axis.resample_hz:g} Hz")
     return trace
 
