@@ -86,6 +86,11 @@ def read_recording(path: Path, mapping: RecordingMap | None = None) -> Recording
                 matching.append(name)
         except OSError as error:
             raise TraceFormatError(f"{path}: cannot read: {error.strerror or error}") from error
+    if not matching and _is_workbook(path):
+        raise TraceFormatError(
+            f"{path}: is a spreadsheet workbook, which has neither one table nor fixed types; export the sheet with the"
+            " samples as CSV in UTF-8 with decimal points, and state its columns with --map"
+        )
     if not matching:
         raise TraceFormatError(
             f"{path}: of no known format; expected one of {', '.join(known)}"
@@ -96,3 +101,13 @@ def read_recording(path: Path, mapping: RecordingMap | None = None) -> Recording
     recording = getattr(known[matching[0]], f"read_{matching[0]}")(path, mapping)
     assert isinstance(recording, Recording)
     return recording
+
+
+def _is_workbook(path: Path) -> bool:
+    """Whether ``path`` is an Excel or OpenDocument workbook: OLE2, or a zip whose first entry is theirs."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        head = stream.read(100)
+    is_zip_of_sheets = head[:4] == b"PK\x03\x04" and (b"[Content_Types].xml" in head or b"opendocument" in head)
+    return head[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" or is_zip_of_sheets
