@@ -28,6 +28,9 @@ MASTER_TYPES = (2, 3)
 TIME = 1
 """Channel types that hold a group's axis, and the axis that is time (ASAM MDF 4: cn_type, cn_sync_type)."""
 
+FORMULA = 3
+"""Conversion type (ASAM MDF 4: cc_type) whose text would be run as code."""
+
 
 def is_mdf4(path: Path) -> bool:
     """Whether ``path`` starts with the identification of an MDF file, of whatever version."""
@@ -79,6 +82,13 @@ def read_mdf4(path: Path, mapping: RecordingMap | None = None) -> Recording:
         def load(name: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
             with guarded(path, "asammdf"):
                 group, index = places[name]
+                of_group = opened.groups[group].channels
+                for part in (of_group[index], of_group[opened.masters_db.get(group, index)]):
+                    if _has_formula(part.conversion):
+                        raise ChannelError(
+                            f"{path}: channel {part.name!r} is converted by a formula in the file, which is not"
+                            " evaluated; export it with its values in units"
+                        )
                 signal = opened.get(group=group, index=index, ignore_invalidation_bits=True)
                 invalid = signal.invalidation_bits
                 if invalid is not None and np.any(invalid):
@@ -98,3 +108,11 @@ def _unit(channel: Any) -> str:
     own = str(channel.unit or "").strip()
     converted = channel.conversion.unit if channel.conversion is not None else ""
     return own or str(converted or "").strip()
+
+
+def _has_formula(conversion: Any) -> bool:
+    """Whether a conversion, or one that it refers to, is text to be evaluated."""
+    if conversion is None or not hasattr(conversion, "conversion_type"):
+        return False
+    referred = getattr(conversion, "referred_blocks", None) or {}
+    return conversion.conversion_type == FORMULA or any(_has_formula(block) for block in referred.values())

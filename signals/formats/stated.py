@@ -332,10 +332,11 @@ def _complete(path: Path, mapping: RecordingMap | None, by_name: dict[str, Liste
         add.append('mode = "rough_road"  # what happened, in one word')
     spec = DataMap() if mapping is None or mapping.data is None else mapping.data
     wanted = [by_name[str(c.column)] for c in spec.channels if c.column in by_name]
-    file_has_times = bool(wanted or by_name) and all(c.has_times for c in (wanted or by_name.values()))
+    # Before a channel is chosen, one that has times shows what a map for this file looks like.
+    file_has_times = all(c.has_times for c in wanted) if wanted else any(c.has_times for c in by_name.values())
     has_rate = spec.rate_hz is not None or spec.first_sample_s is not None
     table: list[str] = []
-    if file_has_times and (spec.time_column is not None or has_rate):
+    if wanted and file_has_times and (spec.time_column is not None or has_rate):
         raise ConfigError(
             f"{path}: the file says itself when its samples were taken; take time_column, rate_hz and first_sample_s"
             " out of [data], and state contact_time"

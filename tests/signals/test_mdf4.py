@@ -232,3 +232,9 @@ def test_random_damage_gives_a_recording_or_an_error_of_ours(tmp_path: Path) -> 
 def test_only_files_that_start_with_the_mark_are_measured_data(tmp_path: Path) -> None:
     (tmp_path / "foreign.mf4").write_bytes(b"PK\x03\x04" + bytes(100))
     assert not is_mdf4(tmp_path / "foreign.mf4") and not is_mdf4(tmp_path)
+
+
+def test_a_formula_in_the_file_is_never_evaluated(tmp_path: Path) -> None:
+    path = written(tmp_path, conversion={"formula": "X1*2"})
+    with pytest.raises(ChannelError, match="converted by a formula"):
+        read_recording(path, MAP)

@@ -77,7 +77,7 @@ def test_times_may_be_a_channel_where_the_file_has_no_waveform_properties(tmp_pa
 
 
 def test_without_a_map_the_channels_are_listed_and_the_unit_is_not_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"Tunnel Längs \(g\)"):
+    with pytest.raises(ConfigError, match=r"Tunnel Längs \(g\)(.|\n)*contact_time = "):
         read_recording(written(tmp_path))
     lacking = with_data(channels=(CsvChannel(NAME),))
     with pytest.raises(ConfigError) as caught:
@@ -226,3 +226,16 @@ def test_the_target_pulse_of_a_rear_sled_is_read_up_to_where_it_ends() -> None:
     delta_v_kmh = 3.6 * 9.80665 * float(np.trapezoid(read.values, dx=1e-3))
     assert delta_v_kmh == pytest.approx(15.64, abs=0.05), "the file's own integral"
     assert any("first 92 of 116" in note for note in read.info.notes)
+
+
+def test_the_command_ends_with_the_code_for_a_missing_tool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import sys
+
+    from crumple.__main__ import main
+
+    path = written(tmp_path)
+    monkeypatch.setitem(sys.modules, "nptdms", None)
+    assert main(["import", str(path), "--out", str(tmp_path / "out")]) == 4
+    assert "pip install 'crumple[io]'" in capsys.readouterr().err
