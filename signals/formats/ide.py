@@ -6,6 +6,7 @@ place and contact are the map's to state.
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,12 @@ NAME = "ide"
 EBML_MAGIC = b"\x1a\x45\xdf\xa3"
 DOC_TYPE = b"mide"
 MAX_ELEMENTS = 1_000_000
+PROPERTIES = bytes.fromhex("18526570")
+EXPRESSIONS = re.compile(rb"\x52[\x77\x79]")
+"""The element that describes channels, and its TimeCodeScale and SampleRate: texts that idelib evaluates."""
+
+UNBOUNDED = re.compile(rb"\*\*|pow|exp|fact|comb|perm|gamma", re.IGNORECASE)
+MAX_EXPRESSION_BYTES = 4096
 
 
 def is_ide(path: Path) -> bool:
@@ -121,9 +128,23 @@ def _check_elements(file: FileBytes) -> None:
             raise TraceFormatError(
                 f"{where}: claims {size} bytes, {len(data) - at + size} are left; the file is truncated"
             )
+        if data[size_at - id_bytes : size_at] == PROPERTIES:
+            _check_expressions(where, data[at - size : at])
         n_elements += 1
         if n_elements > MAX_ELEMENTS:
             raise TraceFormatError(f"{file.path}: has more than {MAX_ELEMENTS} elements; its sizes are damaged")
+
+
+def _check_expressions(where: str, properties: bytes) -> None:
+    """Rates and time scales are numbers or ratios; powers such as ``9**9**9`` would never end."""
+    for found in EXPRESSIONS.finditer(properties):
+        size_at = found.end()
+        if size_at < len(properties) and (width := _width(properties[size_at])) <= 8:
+            start = size_at + width
+            size = int.from_bytes(properties[size_at:start], "big") - (1 << (7 * width))
+            if size <= MAX_EXPRESSION_BYTES and UNBOUNDED.search(properties[start : start + size]):
+                text = properties[start : start + min(size, 40)]
+                raise TraceFormatError(f"{where}: a rate is given as {text!r}, expected a number or a ratio")
 
 
 def _width(first: int) -> int:
