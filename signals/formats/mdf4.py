@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crumple.errors import ChannelError
+from crumple.errors import ChannelError, TraceFormatError
 from crumple.signals.recording import Recording
 
 from .foreign import guarded, optional_library
@@ -27,6 +27,10 @@ NAME = "mdf4"
 MASTER_TYPES = (2, 3)
 TIME = 1
 """Channel types that hold a group's axis, and the axis that is time (ASAM MDF 4: cn_type, cn_sync_type)."""
+
+FIXED_TYPES, VIRTUAL_TYPES = (0, 2), (3, 6)
+NUMBER_TYPES = range(6)
+"""Channel types with samples in the record or counted, and data types that are numbers (cn_type, cn_data_type)."""
 
 FORMULA = 3
 """Conversion type (ASAM MDF 4: cc_type) whose text would be run as code."""
@@ -84,6 +88,7 @@ def read_mdf4(path: Path, mapping: RecordingMap | None = None) -> Recording:
                 group, index = places[name]
                 of_group = opened.groups[group].channels
                 for part in (of_group[index], of_group[opened.masters_db.get(group, index)]):
+                    _check_record(path, part, opened.groups[group].channel_group)
                     if _has_formula(part.conversion):
                         raise ChannelError(
                             f"{path}: channel {part.name!r} is converted by a formula in the file, which is not"
@@ -108,6 +113,23 @@ def _unit(channel: Any) -> str:
     own = str(channel.unit or "").strip()
     converted = channel.conversion.unit if channel.conversion is not None else ""
     return own or str(converted or "").strip()
+
+
+def _check_record(path: Path, part: Any, group: Any) -> None:
+    """A channel's bits must lie in its record: asammdf reads outside memory where they do not."""
+    if group.invalidation_bytes_nr and part.pos_invalidation_bit >= 8 * group.invalidation_bytes_nr:
+        raise TraceFormatError(f"{path}: channel {part.name!r} has its invalidation bit outside the record")
+    n_bits = 8 * group.samples_byte_nr
+    last_bit = 8 * part.byte_offset + part.bit_offset + part.bit_count
+    is_number = part.data_type in NUMBER_TYPES and part.channel_type in FIXED_TYPES
+    if is_number and part.bit_offset < 8 and 1 <= part.bit_count <= 64 and last_bit <= n_bits:
+        return
+    if part.channel_type in VIRTUAL_TYPES and part.bit_count == 0 and part.byte_offset == 0:
+        return
+    raise TraceFormatError(
+        f"{path}: channel {part.name!r} has type {part.channel_type}.{part.data_type} and ends at bit {last_bit} of a"
+        f" record of {n_bits}, expected real numbers within the record; choose another channel"
+    )
 
 
 def _has_formula(conversion: Any) -> bool:

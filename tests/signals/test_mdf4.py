@@ -238,3 +238,18 @@ def test_a_formula_in_the_file_is_never_evaluated(tmp_path: Path) -> None:
     path = written(tmp_path, conversion={"formula": "X1*2"})
     with pytest.raises(ChannelError, match="converted by a formula"):
         read_recording(path, MAP)
+
+
+@pytest.mark.parametrize("channel", [0, 1])
+@pytest.mark.parametrize(("field", "value"), [(4, 1 << 29), (8, 0), (8, 1 << 20), (8, 65), (4, 9)])
+def test_bits_outside_the_record_are_refused_before_memory_is_read(
+    tmp_path: Path, channel: int, field: int, value: int
+) -> None:
+    path = written(tmp_path)
+    content = bytearray(path.read_bytes())
+    at = at_block(content, b"CN", channel)
+    (n_links,) = struct.unpack_from("<Q", content, at + 16)
+    struct.pack_into("<I", content, at + 24 + 8 * n_links + field, value)
+    path.write_bytes(content)
+    with pytest.raises((TraceFormatError, ChannelError, ConfigError)):
+        read_recording(path, dataclasses.replace(MAP))
