@@ -86,6 +86,9 @@ def read_mdf4(path: Path, mapping: RecordingMap | None = None) -> Recording:
         def load(name: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
             with guarded(path, "asammdf"):
                 group, index = places[name]
+                n_samples = opened.groups[group].channel_group.cycles_nr
+                if n_samples < 2:
+                    raise TraceFormatError(f"{path}: channel {name!r} holds {n_samples} samples, expected 2 or more")
                 of_group = opened.groups[group].channels
                 for part in (of_group[index], of_group[opened.masters_db.get(group, index)]):
                     _check_record(path, part, opened.groups[group].channel_group)
@@ -128,7 +131,7 @@ def _check_record(path: Path, part: Any, group: Any) -> None:
         return
     raise TraceFormatError(
         f"{path}: channel {part.name!r} has type {part.channel_type}.{part.data_type} and ends at bit {last_bit} of a"
-        f" record of {n_bits}, expected real numbers within the record; choose another channel"
+        f" record of {n_bits}, expected a row of real numbers within the record; choose another channel"
     )
 
 

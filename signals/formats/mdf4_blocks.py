@@ -21,6 +21,9 @@ UNFINISHED = b"UnFinMF "
 ID_BYTES, HEAD_BYTES = 64, 24
 MAX_BLOCKS = 200_000
 MAX_LINKS = 100_000
+MAX_RECORD_BYTES = 2**20
+"""No recorder stores a mebibyte for each instant; assumed."""
+
 MAX_INFLATED_BYTES = 2 * MAX_FILE_BYTES
 
 OWNED_LINKS = {
@@ -187,6 +190,11 @@ def _check_group(file: FileBytes, group: Block, blocks: dict[int, Block]) -> Non
         cycles, flags, n_data, n_invalid = struct.unpack_from("<8xQH6xII", file.data, block.start)
         if cycles > MAX_SAMPLES:
             raise TraceFormatError(f"{file.path}: byte {at}: claims {cycles} samples, expected at most {MAX_SAMPLES}")
+        if n_data + n_invalid > MAX_RECORD_BYTES:
+            raise TraceFormatError(
+                f"{file.path}: byte {at}: claims {n_data + n_invalid} bytes a sample,"
+                f" expected at most {MAX_RECORD_BYTES}"
+            )
         is_fixed = is_fixed and not flags & VARIABLE_LENGTH
         needed += cycles * (id_bytes + n_data + n_invalid)
         at = block.links[0]

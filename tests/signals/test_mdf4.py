@@ -253,3 +253,14 @@ def test_bits_outside_the_record_are_refused_before_memory_is_read(
     path.write_bytes(content)
     with pytest.raises((TraceFormatError, ChannelError, ConfigError)):
         read_recording(path, dataclasses.replace(MAP))
+
+
+def test_a_record_of_absurd_size_is_refused_even_where_no_samples_are_claimed(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    content = bytearray(path.read_bytes())
+    at = at_block(content, b"CG")
+    (n_links,) = struct.unpack_from("<Q", content, at + 16)
+    struct.pack_into("<QHHII", content, at + 24 + 8 * n_links + 8, 0, 1, 0, 0, 1 << 30)
+    path.write_bytes(content)
+    with pytest.raises(TraceFormatError, match="bytes a sample"):
+        read_recording(path, MAP)
