@@ -5,11 +5,17 @@ from __future__ import annotations
 from importlib import resources
 from typing import Any
 
+from crumple.integers import INT16_MAX, fits
 from crumple.model.deployed import DeployedModel
 from crumple.units import count_mps
 
+from .calibration import parameter_crc32
+from .profiles import EXACT16, MOST_AT_ONCE, MOST_AT_ONCE_SHORT, Profile, at_once, check_printable, pairs_at_once
 
-def render_c(model: DeployedModel, model_sha256: str) -> dict[str, str]:
+TEMPLATE_VERSION = 2
+
+
+def render_c(model: DeployedModel, model_sha256: str, profile: Profile = EXACT16) -> dict[str, str]:
     """The C files of a model.
 
     Parameters
@@ -17,15 +23,34 @@ def render_c(model: DeployedModel, model_sha256: str) -> dict[str, str]:
     model : DeployedModel
     model_sha256 : str
         SHA-256 of the model's file, printed into every file.
+    profile : Profile
+        Word lengths and instructions. The integers are the same in each.
 
     Returns
     -------
     dict
         File name to text: ``crumple_model.h``, ``crumple_model.c``, ``crumple_arming.h``.
+
+    Raises
+    ------
+    ModelError
+        A sum cannot be proved to fit, or a weight does not fit the profile.
     """
+    check_printable(model, profile)
     shared = {"model_sha256": model_sha256}
+    block = model.block_samples * model.clamp_lsb
     net = {
         **shared,
+        "profile": profile.name,
+        "template_version": TEMPLATE_VERSION,
+        "dsp": profile.dual_multiply,
+        "pairs": pairs_at_once(model.n_blocks) if profile.dual_multiply else 0,
+        "wide": 1 if profile.compact else at_once(model.n_hidden, MOST_AT_ONCE),
+        "narrow": 1 if profile.compact else at_once(model.n_hidden, MOST_AT_ONCE_SHORT),
+        "block_type": "int16_t" if fits(block, INT16_MAX) else "int32_t",
+        "weight_type": f"int{profile.weight_bits}_t",
+        "parameters_crc32": f"{parameter_crc32(model, profile):08X}",
+        "output_weight_sum": _grouped(sum(abs(weight) for weight in model.output_weight)),
         "lsb_g": model.lsb_g,
         "period_us": float(model.sample_period_s * 1_000_000),
         "sample_rate_hz": model.sample_rate_hz,
@@ -36,11 +61,11 @@ def render_c(model: DeployedModel, model_sha256: str) -> dict[str, str]:
         "n_hidden": model.n_hidden,
         "confirm_votes": model.confirm_votes,
         "confirm_window": model.confirm_window,
-        "hidden_weight_rows": [_wrapped(row, indent=5) for row in model.hidden_weight],
-        "hidden_bias": _wrapped(model.hidden_bias),
-        "output_weight": _wrapped(model.output_weight),
+        "hidden_weight_rows": [_wrapped(row, indent=9) for row in model.hidden_weight],
+        "hidden_bias": _wrapped(model.hidden_bias, indent=8),
+        "output_weight": _wrapped(model.output_weight, indent=8),
         "output_bias": model.output_bias,
-        "block_magnitude": _grouped(model.block_samples * model.clamp_lsb),
+        "block_magnitude": _grouped(block),
         "hidden_magnitude": _grouped(max(model.hidden_magnitude)),
         "output_magnitude": _grouped(model.output_magnitude),
     }
@@ -83,7 +108,7 @@ def render_template(name: str, values: dict[str, Any]) -> str:
     return environment.from_string(text).render(values)
 
 
-def _wrapped(values: tuple[int, ...], *, indent: int = 4, width: int = 100) -> str:
+def _wrapped(values: tuple[int, ...], *, indent: int, width: int = 100) -> str:
     """Numbers separated by commas, wrapped like a careful colleague would."""
     lines, line = [], ""
     for number in values:

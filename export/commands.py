@@ -13,13 +13,23 @@ from crumple.errors import CheckFailedError
 @click.command("export", epilog="Example: crumple export model --out export")
 @click.argument("model", type=click.Path(path_type=Path))
 @out_option("export")
+@click.option(
+    "--profile",
+    type=click.Choice(["exact16", "small8", "dsp"]),
+    default="exact16",
+    show_default=True,
+    help="exact16: portable, fewest instructions. small8: least flash, needs 8-bit weights. dsp: two products an"
+    " instruction where the compiler has them.",
+)
+@click.option("--prefix", default="crumple", show_default=True, help="What every file and public name begins with.")
 @force_option
 @json_option
-def export_command(model: Path, out: Path, force: bool, as_json: bool) -> None:
+def export_command(model: Path, out: Path, profile: str, prefix: str, force: bool, as_json: bool) -> None:
     """Print the MODEL folder as C99 (crumple_model.h/.c, crumple_arming.h) and ONNX (integer and float)."""
+    from .profiles import PROFILES
     from .stages import export_stage
 
-    artefact = export_stage(model, out, force=force)
+    artefact = export_stage(model, out, profile=PROFILES[profile], prefix=prefix, force=force)
     rows = [(name, (out / name).stat().st_size, digest) for name, digest in sorted(artefact.files.items())]
     document = {"export": str(artefact.path), "files": dict(artefact.files)}
     emit(document, table("Exported files", ("file", "bytes", "SHA-256"), rows), as_json=as_json)

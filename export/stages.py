@@ -16,14 +16,24 @@ from crumple.toolchain import find_compiler
 
 from .c99 import render_c
 from .exported import FILE, SCHEMA, read_export
+from .naming import DEFAULT_PREFIX, check_prefix, renamed
 from .onnx_graphs import float_graph, integer_graph
+from .profiles import EXACT16, Profile
 from .validate import compare
 
 VALIDATION_SCHEMA = "crumple.validation/1"
 VALIDATION_FILE = "validation.json"
 
 
-def export_stage(model_folder: Path, out: Path, *, replace: bool = False, force: bool = False) -> Artefact:
+def export_stage(
+    model_folder: Path,
+    out: Path,
+    *,
+    profile: Profile = EXACT16,
+    prefix: str = DEFAULT_PREFIX,
+    replace: bool = False,
+    force: bool = False,
+) -> Artefact:
     """Print a model as C99 and ONNX.
 
     Parameters
@@ -31,20 +41,37 @@ def export_stage(model_folder: Path, out: Path, *, replace: bool = False, force:
     model_folder : Path
         Folder with ``model.json`` and ``net.json``, as training writes it.
     out : Path
+    profile : Profile
+        Word lengths and instructions of the C.
+    prefix : str
+        What every file and public name of the C begins with.
     replace, force : bool
         See ``Stage.run``.
+
+    Raises
+    ------
+    ConfigError
+        The prefix cannot begin a C name.
+    ModelError
+        The model does not fit the profile.
     """
+    check_prefix(prefix)
     model, artefact = read_model(model_folder)
-    stage = Stage(out, FILE, SCHEMA, {"model": artefact.sha256}, {})
+    stage = Stage(out, FILE, SCHEMA, {"model": artefact.sha256}, {"profile": profile.name, "prefix": prefix})
 
     def work(folder: Path) -> Json:
-        for name, text in render_c(model, artefact.sha256).items():
+        for name, text in renamed(render_c(model, artefact.sha256, profile), prefix).items():
             write_bytes(folder / name, text.encode("ascii"))
         net = json.loads(artefact.file(NET_FILE).read_bytes())
         write_bytes(folder / "crumple_integer.onnx", integer_graph(model, artefact.sha256))
         write_bytes(folder / "crumple_float.onnx", float_graph(net, model, artefact.sha256))
         # What runs next to the exported code needs of the model, without knowing how it was made.
-        return {"model": model.payload(), "model_sha256": artefact.sha256}
+        return {
+            "model": model.payload(),
+            "model_sha256": artefact.sha256,
+            "profile": profile.name,
+            "prefix": prefix,
+        }
 
     return stage.run(work, replace=replace, force=force)
 
@@ -93,18 +120,21 @@ def validate_stage(
     stage = Stage(out, VALIDATION_FILE, VALIDATION_SCHEMA, parents, {})
 
     def work(folder: Path) -> Json:
-        total = _compare_all(model, export_folder, corpus_folders, advance)
+        total = _compare_all(model, export, corpus_folders, advance)
         return {**total, "compiler": compiler.name}
 
     return stage.run(work, replace=replace, force=force)
 
 
 def _compare_all(
-    model: DeployedModel, export_folder: Path, corpus_folders: list[Path], advance: Advance
+    model: DeployedModel, export: Artefact, corpus_folders: list[Path], advance: Advance
 ) -> dict[str, int]:
     """Sum of the comparisons on stress signals alone (no corpus) or on each corpus."""
     compiler = find_compiler()
     corpora: list[Corpus | None] = [read_corpus(folder)[0] for folder in corpus_folders]
-    parts = [compare(model, export_folder, corpus, compiler, advance) for corpus in corpora or [None]]
+    parts = [
+        compare(model, export.path.parent, corpus, compiler, advance, prefix=export.payload["prefix"])
+        for corpus in corpora or [None]
+    ]
     keys = asdict(parts[0])
     return {key: sum(asdict(part)[key] for part in parts) for key in keys}

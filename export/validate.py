@@ -17,6 +17,7 @@ from crumple.signals.corpus import Corpus
 from crumple.toolchain import Compiler
 
 from .c99 import render_template
+from .naming import DEFAULT_PREFIX, renamed
 
 Int16 = NDArray[np.int16]
 Int64 = NDArray[np.int64]
@@ -45,12 +46,15 @@ class Comparison:
 class ExportedC:
     """The exported C model, compiled and loaded."""
 
-    def __init__(self, export_folder: Path, compiler: Compiler, build_folder: Path) -> None:
+    def __init__(
+        self, export_folder: Path, compiler: Compiler, build_folder: Path, prefix: str = DEFAULT_PREFIX
+    ) -> None:
         driver = build_folder / "validate_driver.c"
-        driver.write_text(render_template("validate_driver.c.in", {}), encoding="utf-8")
-        library = build_folder / "crumple_model.so"
-        compiler.shared_library([export_folder / "crumple_model.c", driver], library, include=[export_folder])
-        self._run = ctypes.CDLL(str(library)).crumple_validate
+        text = renamed({driver.name: render_template("validate_driver.c.in", {})}, prefix)[driver.name]
+        driver.write_text(text, encoding="ascii")
+        library = build_folder / "model.so"
+        compiler.shared_library([export_folder / f"{prefix}_model.c", driver], library, include=[export_folder])
+        self._run = getattr(ctypes.CDLL(str(library)), f"{prefix}_validate")
         self._run.restype = None
 
     def run(self, counts_lsb: Int16) -> tuple[Int64, NDArray[np.bool_]]:
@@ -103,6 +107,8 @@ def compare(
     corpus: Corpus | None,
     compiler: Compiler,
     advance: Advance = quietly,
+    *,
+    prefix: str = DEFAULT_PREFIX,
 ) -> Comparison:
     """Compare every implementation on every window of the corpus and on stress signals.
 
@@ -111,18 +117,20 @@ def compare(
     model : DeployedModel
         The reference, evaluated in int64 by numpy and, on a sample of windows, in Python's integers.
     export_folder : Path
-        Holds ``crumple_model.c`` and ``crumple_integer.onnx``.
+        Holds the C model and ``crumple_integer.onnx``.
     corpus : Corpus or None
         None compares on stress signals alone.
     compiler : Compiler
     advance : callable
         Told signals done and the number of windows so far.
+    prefix : str
+        What the exported names begin with.
     """
     signals = stress_signals(model, seed=0) + ([event.main_lsb for event in corpus] if corpus else [])
     n_windows = c_differs = onnx_differs = confirmation_differs = scalar_differs = n_scalar = 0
     run_onnx = onnx_outputs((export_folder / "crumple_integer.onnx").read_bytes())
     with tempfile.TemporaryDirectory(prefix="crumple-", ignore_cleanup_errors=True) as build:
-        run_c = ExportedC(export_folder, compiler, Path(build))
+        run_c = ExportedC(export_folder, compiler, Path(build), prefix)
         for k, counts in enumerate(signals):
             expected = model.outputs(counts)
             padded = np.concatenate([np.zeros(model.window_samples - 1, dtype=np.int64), counts.astype(np.int64)])

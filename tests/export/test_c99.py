@@ -2,46 +2,87 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jinja2 import UndefinedError
 
+from crumple.errors import ModelError
 from crumple.export.c99 import render_c, render_template
+from crumple.export.profiles import DSP, EXACT16, PROFILES, SMALL8, Profile
 from crumple.model.deployed import DeployedModel
-from crumple.toolchain import STRICT_FLAGS, find_compiler
+from crumple.toolchain import STRICT_FLAGS, Compiler, find_compiler
+
+every_profile = pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
 
 
+def written(model: DeployedModel, folder: Path, profile: Profile = EXACT16) -> Path:
+    for name, text in render_c(model, "0" * 64, profile).items():
+        (folder / name).write_text(text, encoding="ascii")
+    return folder
+
+
+@every_profile
 @pytest.mark.parametrize("name", ["crumple_model.h", "crumple_model.c", "crumple_arming.h"])
 def test_the_exported_file_equals_its_golden_file(
-    name: str, small_model: DeployedModel, golden: Callable[[str, bytes], None]
+    name: str, profile: Profile, small_model: DeployedModel, golden: Callable[[str, bytes], None]
 ) -> None:
-    golden(name, render_c(small_model, "0" * 64)[name].encode("ascii"))
+    golden(f"{profile.name}/{name}", render_c(small_model, "0" * 64, profile)[name].encode("ascii"))
 
 
-def test_the_exported_c_has_no_floats_no_heap_and_no_mutable_globals(small_model: DeployedModel) -> None:
-    text = render_c(small_model, "0" * 64)["crumple_model.c"]
-    code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(("/*", "*")))
-    for word in ("float", "double", "malloc", "free(", "goto", "memcpy"):
+@every_profile
+def test_the_exported_c_has_no_floats_no_heap_and_no_mutable_globals(
+    small_model: DeployedModel, profile: Profile
+) -> None:
+    text = render_c(small_model, "0" * 64, profile)["crumple_model.c"]
+    code = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    for word in ("float", "double", "malloc", "free(", "goto"):
         assert word not in code
-    for line in code.splitlines():
-        if line.startswith("static") and "(" not in line.split("=")[0]:
-            assert line.startswith("static const")
+    objects = [
+        line for line in code.splitlines() if re.match(r"(static |const )?[a-z_0-9]+ [a-z_0-9]+(\[.*\])* = ", line)
+    ]
+    assert objects == ["const crumple_parameters crumple_built_in = {"]
 
 
+@every_profile
+@pytest.mark.parametrize("defines", [(), ("-DCRUMPLE_SHORT_MULTIPLY=1",)], ids=["long multiply", "short multiply"])
 def test_the_exported_c_compiles_without_a_warning_under_strict_flags(
-    small_model: DeployedModel, tmp_path: Path
+    small_model: DeployedModel, tmp_path: Path, profile: Profile, defines: tuple[str, ...]
 ) -> None:
-    for name, text in render_c(small_model, "0" * 64).items():
-        (tmp_path / name).write_text(text, encoding="ascii")
-    find_compiler().shared_library([tmp_path / "crumple_model.c"], tmp_path / "m.so", include=[tmp_path])
+    compiler = find_compiler()
+    folder = written(small_model, tmp_path, profile)
+    Compiler((*compiler.command, *defines), compiler.name).shared_library(
+        [folder / "crumple_model.c"], tmp_path / "m.so", include=[tmp_path]
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "profile", "message"),
+    [
+        ({"hidden_weight": ((128, 0, 0, 0),) * 3}, SMALL8, "a hidden weight is 128, 8 bits hold 127"),
+        ({"clamp_lsb": 32767}, DSP, "a block could reach 65534 counts"),
+        ({"hidden_weight": ((1, 2, 3),) * 3}, DSP, "takes inputs in pairs, the net has 3"),
+        (
+            {"hidden_weight": ((1,),) * 64, "hidden_bias": (0,) * 64, "output_weight": (32767,) * 64},
+            EXACT16,
+            "a sum of digits could reach",
+        ),
+    ],
+)
+def test_a_model_whose_sums_or_weights_do_not_fit_the_profile_is_refused(
+    small_model: DeployedModel, change: dict[str, Any], profile: Profile, message: str
+) -> None:
+    with pytest.raises(ModelError, match=message):
+        render_c(replace(small_model, **change), "0" * 64, profile)
 
 
 def test_undefined_behaviour_is_not_reached_on_extreme_inputs(small_model: DeployedModel, tmp_path: Path) -> None:
-    for name, text in render_c(small_model, "0" * 64).items():
-        (tmp_path / name).write_text(text, encoding="ascii")
+    written(small_model, tmp_path)
     (tmp_path / "main.c").write_text(
         '#include "crumple_model.h"\n'
         "int main(void) { crumple_state s; crumple_init(&s); int16_t u = -32768;\n"

@@ -3,44 +3,102 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from crumple.export.c99 import render_c
 from crumple.export.onnx_graphs import integer_graph
+from crumple.export.profiles import DSP, EXACT16, SMALL8, Profile
 from crumple.export.validate import compare
-from crumple.model.deployed import DeployedModel
-from crumple.toolchain import find_compiler
+from crumple.model.deployed import Arming, DeployedModel
+from crumple.toolchain import Compiler, find_compiler
 
 
-def exported(model: DeployedModel, folder: Path) -> Path:
-    for name, text in render_c(model, "0" * 64).items():
+def exported(model: DeployedModel, folder: Path, profile: Profile = EXACT16) -> Path:
+    for name, text in render_c(model, "0" * 64, profile).items():
         (folder / name).write_text(text, encoding="ascii")
     (folder / "crumple_integer.onnx").write_bytes(integer_graph(model, "0" * 64))
     return folder
 
 
-def test_python_c_and_onnx_agree_on_every_stress_window(small_model: DeployedModel, tmp_path: Path) -> None:
-    found = compare(small_model, exported(small_model, tmp_path), None, find_compiler())
+# Written as the ARM Architecture Reference Manual defines SMLAD, for machines that do not have it.
+SMLAD_IN_C = (
+    "-DCRUMPLE_DSP=1",
+    "-DCRUMPLE_SMLAD(a,b,sum)=((sum)+(int32_t)(int16_t)(a)*(int16_t)(b)+((a)>>16)*((b)>>16))",
+)
+
+
+@pytest.mark.parametrize(
+    ("profile", "defines"),
+    [
+        (EXACT16, ()),
+        (EXACT16, ("-DCRUMPLE_SHORT_MULTIPLY=1",)),
+        (SMALL8, ()),
+        (SMALL8, ("-DCRUMPLE_SHORT_MULTIPLY=1",)),
+        (DSP, ()),
+        (DSP, SMLAD_IN_C),
+    ],
+    ids=["exact16", "exact16 in digits", "small8", "small8 in digits", "dsp fallback", "dsp"],
+)
+def test_python_c_and_onnx_agree_on_every_stress_window(
+    small_model: DeployedModel, tmp_path: Path, profile: Profile, defines: tuple[str, ...]
+) -> None:
+    compiler = find_compiler()
+    with_defines = Compiler((*compiler.command, *defines), compiler.name)
+    found = compare(small_model, exported(small_model, tmp_path, profile), None, with_defines)
     assert found.agrees
     assert found.n_windows > 30_000
     assert found.n_scalar > 100
+
+
+@pytest.mark.parametrize("defines", [(), ("-DCRUMPLE_SHORT_MULTIPLY=1",)], ids=["long multiply", "digits"])
+def test_a_net_that_uses_the_whole_word_lengths_agrees(tmp_path: Path, defines: tuple[str, ...]) -> None:
+    # Ten nodes near 2^31, output weights near 2^15, blocks beyond int16, five nodes at once.
+    rng = np.random.default_rng(3)
+    weights = rng.integers(-4000, 4000, (10, 8), endpoint=True)
+    blocks = 4 * 16000
+    rows = tuple(tuple(int(w) for w in row * ((2**31 - 2**20) // blocks) // int(abs(row).sum())) for row in weights)
+    model = DeployedModel(
+        sample_rate_hz=4000,
+        lsb_g=Fraction(1, 64),
+        clamp_lsb=16000,
+        block_samples=4,
+        hidden_weight=rows,
+        hidden_bias=tuple(int(b) for b in rng.integers(-(2**19), 2**19, 10)),
+        output_weight=(32767, -32767, 32766, -1, 1, -32000, 31000, 0, 12345, -4321),
+        output_bias=-(2**40) + 1,
+        confirm_votes=1,
+        confirm_window=32,
+        arming=Arming(Fraction(1, 4), 480, 4, 100, 6),
+    )
+    assert max(model.hidden_magnitude) > 2_000_000_000
+    compiler = find_compiler()
+    with_defines = Compiler((*compiler.command, *defines), compiler.name)
+    assert compare(model, exported(model, tmp_path), None, with_defines).agrees
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
         ("{5, 7, 11, 13}", "{5, 7, 11, 14}"),
-        ("acc < 0", "acc < 2"),
+        ("(z > 0) ? z : 0", "(z > 1) ? z : 0"),
+        ("(z > 0) ? z : 0", "z"),
         ("status.y > 0", "status.y >= 0"),
-        ("clamped > CRUMPLE_CLAMP_LSB", "clamped > 2 * CRUMPLE_CLAMP_LSB"),
-        ("clamped = -CRUMPLE_CLAMP_LSB", "clamped = CRUMPLE_CLAMP_LSB"),
-        ("int32_t acc = HIDDEN_BIAS[j]", "int32_t acc = HIDDEN_BIAS[0]"),
+        ("sample - CRUMPLE_CLAMP_LSB", "sample - (2 * CRUMPLE_CLAMP_LSB)"),
+        ("(-CRUMPLE_CLAMP_LSB - sample)", "(-CRUMPLE_CLAMP_LSB + sample)"),
+        ("node1 = parameters->hidden_bias[j + 1u]", "node1 = parameters->hidden_bias[j]"),
+        ("hidden_weight[j + 2u][i]", "hidden_weight[j + 1u][i]"),
+        ("(int64_t)weight * h", "(int64_t)weight * (h & 0xFFF)"),
         ("state->votes << 1u", "state->votes << 2u"),
-        ("sample_lsb[CRUMPLE_WINDOW_SAMPLES - 1] = clamped", "sample_lsb[CRUMPLE_WINDOW_SAMPLES - 2] = clamped"),
-        (">= (uint32_t)CRUMPLE_CONFIRM_VOTES", "> (uint32_t)CRUMPLE_CONFIRM_VOTES"),
-        ("size_t j = 0u; j < CRUMPLE_HIDDEN", "size_t j = 1u; j < CRUMPLE_HIDDEN"),
+        ("row[at + CRUMPLE_BLOCKS] =", "row[at] ="),
+        ("return &row[at + 1u]", "return &row[at]"),
+        ("next_index(state->phase, CRUMPLE_BLOCK_SAMPLES)", "0u"),
+        ("(k + 1u) < CRUMPLE_BLOCK_SAMPLES", "(k + 2u) < CRUMPLE_BLOCK_SAMPLES"),
+        (">= CRUMPLE_CONFIRM_VOTES", "> CRUMPLE_CONFIRM_VOTES"),
+        ("size_t j = 0u; j < CRUMPLE_HIDDEN", "size_t j = CRUMPLE_HIDDEN; j < CRUMPLE_HIDDEN"),
     ],
 )
 def test_a_mutant_of_the_exported_c_is_found(small_model: DeployedModel, tmp_path: Path, old: str, new: str) -> None:

@@ -1,0 +1,277 @@
+/* Crash discrimination. See crumple_model.h; printed from model
+ * 0000000000000000000000000000000000000000000000000000000000000000, profile dsp.
+ *
+ * Annotations that begin with an at sign are ACSL contracts: Frama-C WP proves that this file computes the net
+ * as its axioms define it, Frama-C EVA that no operation overflows or leaves an array. They are comments to a compiler.
+ */
+#include "crumple_model.h"
+
+#include <stddef.h>
+
+/* Cortex-M0 multiplies 32 x 32 bits to 32 only: there the output is summed in digits, exactly as well. */
+#ifndef CRUMPLE_SHORT_MULTIPLY
+#if defined(__ARM_ARCH_6M__)
+#define CRUMPLE_SHORT_MULTIPLY 1
+#else
+#define CRUMPLE_SHORT_MULTIPLY 0
+#endif
+#endif
+
+/* Two 16 x 16 bit products in one instruction, where the processor has it; the plain loop elsewhere. */
+#ifndef CRUMPLE_DSP
+#if defined(__ARM_FEATURE_DSP)
+#define CRUMPLE_DSP 1
+#else
+#define CRUMPLE_DSP 0
+#endif
+#endif
+#if CRUMPLE_DSP
+#include <string.h>
+#ifndef CRUMPLE_SMLAD
+#include <arm_acle.h>
+#define CRUMPLE_SMLAD(pair_a, pair_b, sum) __smlad((pair_a), (pair_b), (sum))
+#endif
+#endif
+
+/* clang-format off */
+const crumple_parameters crumple_built_in = {
+    .output_bias = INT64_C(-9000),
+    .hidden_bias = {
+        -2000, -100, 50
+    },
+    .hidden_weight = {
+        {5, 7, 11, 13},
+        {1, 2, 4, 8},
+        {9, -9, 9, -9},
+    },
+    .output_weight = {
+        3, 2, -4
+    }
+};
+/* clang-format on */
+
+/* The net, in unbounded integers. A node is its bias and the products of its row with the blocks; the output
+ * is its bias and the products of its weights with the positive parts of the nodes. */
+/*@ axiomatic Net {
+      logic integer node{L}(crumple_parameters *p, integer j, crumple_block *x, integer n)
+        reads p->hidden_bias[..], p->hidden_weight[..][..], x[..];
+      axiom node_bias{L}: \forall crumple_parameters *p, crumple_block *x, integer j;
+        node(p, j, x, 0) == p->hidden_bias[j];
+      axiom node_next{L}: \forall crumple_parameters *p, crumple_block *x, integer j, n; n > 0 ==>
+        node(p, j, x, n) == node(p, j, x, n - 1) + x[n - 1] * p->hidden_weight[j][n - 1];
+      logic integer net{L}(crumple_parameters *p, crumple_block *x, integer n)
+        reads p->output_bias, p->output_weight[..], p->hidden_bias[..], p->hidden_weight[..][..], x[..];
+      axiom net_bias{L}: \forall crumple_parameters *p, crumple_block *x;
+        net(p, x, 0) == p->output_bias;
+      axiom net_next{L}: \forall crumple_parameters *p, crumple_block *x, integer n; n > 0 ==>
+        net(p, x, n) == net(p, x, n - 1) + p->output_weight[n - 1] * \max(0, node(p, n - 1, x, 4));
+    }
+*/
+
+/*@ assigns \nothing;
+    ensures \result == \max(0, z);
+*/
+static int32_t positive_part(int32_t z)
+{
+    return (z > 0) ? z : 0;
+}
+
+/*@ assigns \nothing;
+    ensures \result == \max(-CRUMPLE_CLAMP_LSB, \min(CRUMPLE_CLAMP_LSB, sample_lsb));
+*/
+static int16_t clamped(int16_t sample_lsb)
+{
+    const int32_t sample = sample_lsb;
+    const int32_t above = positive_part(sample - CRUMPLE_CLAMP_LSB);
+    const int32_t below = positive_part(-CRUMPLE_CLAMP_LSB - sample);
+    return (int16_t)((sample - above) + below);
+}
+
+/*@ requires 0 <= index < length;
+    assigns \nothing;
+    ensures \result == (index + 1 == length ? 0 : index + 1);
+*/
+static uint32_t next_index(uint32_t index, uint32_t length)
+{
+    return ((index + 1u) == length) ? 0u : (index + 1u);
+}
+
+#if CRUMPLE_SHORT_MULTIPLY
+/* Sum of output weight times hidden value h < 2^31, which is taken in digits of 11 bits: h = d0 + 2^11 d1 + 2^22 d2.
+ * |each part| <= 2047 x 9 < 2^31: sum of the output weights' magnitudes. */
+typedef struct {
+    int32_t units;
+    int32_t times_2_11;
+    int32_t times_2_22;
+} output_sum;
+/*@ logic integer total(output_sum sum) = sum.units + 2048 * sum.times_2_11 + 4194304 * sum.times_2_22; */
+#else
+typedef struct {
+    int64_t units;
+} output_sum;
+/*@ logic integer total(output_sum sum) = sum.units; */
+#endif
+
+/*@ requires \valid(sum) && 0 <= h;
+    assigns *sum;
+    ensures total(*sum) == total(\old(*sum)) + weight * h;
+*/
+static void add_product(output_sum *sum, int16_t weight, int32_t h)
+{
+#if CRUMPLE_SHORT_MULTIPLY
+    sum->units += weight * (h % 2048);
+    sum->times_2_11 += weight * ((h / 2048) % 2048);
+    sum->times_2_22 += weight * (h / 4194304);
+#else
+    sum->units += (int64_t)weight * h;
+#endif
+}
+
+/*@ assigns \nothing;
+    ensures \result == bias + total(*sum);
+*/
+static int64_t with_bias(int64_t bias, const output_sum *sum)
+{
+#if CRUMPLE_SHORT_MULTIPLY
+    return ((bias + sum->units) + ((int64_t)sum->times_2_11 * 2048)) + ((int64_t)sum->times_2_22 * 4194304);
+#else
+    return bias + sum->units;
+#endif
+}
+
+/* Nodes that share one pass over the blocks. */
+#define CRUMPLE_NODES_AT_ONCE 3u
+
+#if CRUMPLE_DSP
+/* Two neighbours as the processor loads them, in one word. */
+static int32_t pair_at(const int16_t *first)
+{
+    int32_t pair;
+    (void)memcpy(&pair, first, sizeof pair);
+    return pair;
+}
+#endif
+
+/* Hidden layer and output, exact.
+ * |node| <= 140 240 < 2^31 and |y| <= 1 098 280 < 2^63 for every clamped
+ * input, whatever the order of adding: claim accumulators_fit. */
+/*@ requires \valid_read(parameters) && \valid_read(block + (0 .. CRUMPLE_BLOCKS - 1));
+    assigns \nothing;
+    ensures \result == net(parameters, block, CRUMPLE_HIDDEN);
+*/
+int64_t crumple_output(const crumple_parameters *parameters, const crumple_block block[CRUMPLE_BLOCKS])
+{
+    output_sum sum = {0};
+    /*@ loop invariant 0 <= j <= CRUMPLE_HIDDEN && j % CRUMPLE_NODES_AT_ONCE == 0;
+        loop invariant parameters->output_bias + total(sum) == net(parameters, block, j);
+        loop assigns j, sum;
+        loop variant CRUMPLE_HIDDEN - j;
+    */
+    for (size_t j = 0u; j < CRUMPLE_HIDDEN; j += CRUMPLE_NODES_AT_ONCE) {
+        int32_t node0 = parameters->hidden_bias[j];
+        int32_t node1 = parameters->hidden_bias[j + 1u];
+        int32_t node2 = parameters->hidden_bias[j + 2u];
+#if CRUMPLE_DSP
+        const crumple_weight *row = parameters->hidden_weight[j];
+        const crumple_block *pair = block;
+        for (size_t i = 0u; i < CRUMPLE_BLOCKS; i += 4u) {
+            {
+                const int32_t x = pair_at(&pair[0]);
+                node0 = CRUMPLE_SMLAD(pair_at(&row[0u]), x, node0);
+                node1 = CRUMPLE_SMLAD(pair_at(&row[(1u * CRUMPLE_BLOCKS) + 0u]), x, node1);
+                node2 = CRUMPLE_SMLAD(pair_at(&row[(2u * CRUMPLE_BLOCKS) + 0u]), x, node2);
+            }
+            {
+                const int32_t x = pair_at(&pair[2]);
+                node0 = CRUMPLE_SMLAD(pair_at(&row[2u]), x, node0);
+                node1 = CRUMPLE_SMLAD(pair_at(&row[(1u * CRUMPLE_BLOCKS) + 2u]), x, node1);
+                node2 = CRUMPLE_SMLAD(pair_at(&row[(2u * CRUMPLE_BLOCKS) + 2u]), x, node2);
+            }
+            pair += 4;
+            row += 4;
+        }
+#else
+        /*@ loop invariant 0 <= i <= CRUMPLE_BLOCKS;
+            loop invariant node0 == node(parameters, j + 0, block, i);
+            loop invariant node1 == node(parameters, j + 1, block, i);
+            loop invariant node2 == node(parameters, j + 2, block, i);
+            loop assigns i;
+            loop assigns node0;
+            loop assigns node1;
+            loop assigns node2;
+            loop variant CRUMPLE_BLOCKS - i;
+        */
+        for (size_t i = 0u; i < CRUMPLE_BLOCKS; ++i) {
+            const int32_t x = block[i];
+            node0 += parameters->hidden_weight[j][i] * x;
+            node1 += parameters->hidden_weight[j + 1u][i] * x;
+            node2 += parameters->hidden_weight[j + 2u][i] * x;
+        }
+#endif
+        add_product(&sum, parameters->output_weight[j], positive_part(node0));
+        /*@ assert parameters->output_bias + total(sum) == net(parameters, block, j + 1); */
+        add_product(&sum, parameters->output_weight[j + 1u], positive_part(node1));
+        /*@ assert parameters->output_bias + total(sum) == net(parameters, block, j + 2); */
+        add_product(&sum, parameters->output_weight[j + 2u], positive_part(node2));
+        /*@ assert parameters->output_bias + total(sum) == net(parameters, block, j + 3); */
+    }
+    return with_bias(parameters->output_bias, &sum);
+}
+
+/* Takes one sample into the window; returns its block sums, oldest first. */
+static const crumple_block *pushed(crumple_state *state, int16_t sample_lsb)
+{
+    int32_t sum = clamped(sample_lsb);
+    const int16_t newest = (int16_t)sum;
+    for (size_t k = 0u; (k + 1u) < CRUMPLE_BLOCK_SAMPLES; ++k) {
+        state->recent_lsb[k] = state->recent_lsb[k + 1u];
+        sum += state->recent_lsb[k];
+    }
+    state->recent_lsb[CRUMPLE_BLOCK_SAMPLES - 1u] = newest;
+
+    crumple_block *const row = state->block[state->phase];
+    const uint32_t at = state->position;
+    row[at] = (crumple_block)sum;
+    row[at + CRUMPLE_BLOCKS] = (crumple_block)sum;
+    state->phase = next_index(state->phase, CRUMPLE_BLOCK_SAMPLES);
+    state->position = (state->phase == 0u) ? next_index(at, CRUMPLE_BLOCKS) : at;
+    return &row[at + 1u];
+}
+
+/* How many of the last CRUMPLE_CONFIRM_WINDOW samples voted. */
+static uint32_t recent_votes(uint32_t votes)
+{
+    uint32_t count = 0u;
+    for (uint32_t k = 0u; k < CRUMPLE_CONFIRM_WINDOW; ++k) {
+        count += (votes >> k) & 1u;
+    }
+    return count;
+}
+
+void crumple_init(crumple_state *state)
+{
+    for (size_t row = 0u; row < CRUMPLE_BLOCK_SAMPLES; ++row) {
+        for (size_t k = 0u; k < (2u * CRUMPLE_BLOCKS); ++k) {
+            state->block[row][k] = 0;
+        }
+        state->recent_lsb[row] = 0;
+    }
+    state->phase = 0u;
+    state->position = 0u;
+    state->votes = 0u;
+}
+
+crumple_status crumple_step_with(crumple_state *state, int16_t sample_lsb, const crumple_parameters *parameters)
+{
+    crumple_status status;
+    status.y = crumple_output(parameters, pushed(state, sample_lsb));
+    status.vote = status.y > 0;
+    state->votes = (state->votes << 1u) | (status.vote ? 1u : 0u);
+    status.fire_request = recent_votes(state->votes) >= CRUMPLE_CONFIRM_VOTES;
+    return status;
+}
+
+crumple_status crumple_step(crumple_state *state, int16_t sample_lsb)
+{
+    return crumple_step_with(state, sample_lsb, &crumple_built_in);
+}
