@@ -6,11 +6,12 @@ Each partial result of the forward pass is computed once and used again on the w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
+Float = NDArray[np.floating[Any]]
 
 
 @dataclass(slots=True)
@@ -39,6 +40,14 @@ class Net:
     def parameters(self) -> tuple[Float, Float, Float, Float]:
         """The arrays that training moves, in a fixed order."""
         return self.hidden_weight, self.hidden_bias, self.output_weight, self.output_bias
+
+    def single(self) -> Net:
+        """The same net in float32, for looking at many windows."""
+        return Net(*(parameter.astype(np.float32) for parameter in self.parameters()))
+
+    def score(self, inputs: Float) -> Float:
+        """Output alone, shape (n_windows,), for inputs of shape (n_windows, n_blocks)."""
+        return self.forward(inputs)[0]
 
     def forward(self, inputs: Float) -> tuple[Float, Float]:
         """Output, shape (n_windows,), and hidden activations, shape (n_windows, n_hidden), kept for the way back."""

@@ -29,25 +29,32 @@ N_FACTOR_STEPS = 80
 
 @dataclass(frozen=True, slots=True)
 class SignalBound:
-    """A set of signals in the net's input units.
+    """A set of signals in the net's input units (block sums): the sum of three parts.
 
     Attributes
     ----------
-    amplitude : float
-        Largest magnitude of one input (a block sum).
+    high, low : float
+        A block lies in ``[-low, high]``.
     velocity_range : float
         Band that running sums stay in; infinity for a set bounded by amplitude alone.
+    step : float
+        A bias comes and goes: what a block gains when it changes by no more than this in total.
+    corrupted_blocks : tuple of float
+        What a block may gain by corrupted samples, as many entries as blocks that the samples can fill.
     """
 
-    amplitude: float
-    velocity_range: float
+    high: float
+    low: float
+    velocity_range: float = float("inf")
+    step: float = 0.0
+    corrupted_blocks: tuple[float, ...] = ()
 
 
 def loudest_signal(kernel: Float, bound: SignalBound) -> Float:
     """For each linear kernel, the signal of the set that it answers most.
 
-    Where both bounds are given the one that allows less is used, which may leave out signals limited by both:
-    the result never underestimates.
+    Where amplitude and velocity range are both bounded the one that allows less is used, which may leave out signals
+    limited by both: the result never underestimates.
 
     Parameters
     ----------
@@ -59,15 +66,26 @@ def loudest_signal(kernel: Float, bound: SignalBound) -> Float:
     ndarray, shape (n_kernels, n_blocks)
         ``(kernel * result).sum(axis=1)`` is the largest answer over the set.
     """
-    by_amplitude: Float = bound.amplitude * np.sign(kernel)
-    if np.isinf(bound.velocity_range):
-        return by_amplitude
-    # In terms of velocities p_0..p_n in [0, V], u_k = p_k - p_(k-1), so p_k has the coefficient w_k - w_(k+1).
-    padded = np.pad(kernel, ((0, 0), (1, 1)))
-    velocity = np.where(padded[:, :-1] > padded[:, 1:], bound.velocity_range, 0.0)
-    by_velocity: Float = np.diff(velocity, axis=1)
-    tighter = (kernel * by_velocity).sum(axis=1) <= (kernel * by_amplitude).sum(axis=1)
-    return np.where(tighter[:, None], by_velocity, by_amplitude)
+    signal: Float = np.where(kernel > 0, bound.high, -bound.low)
+    if np.isfinite(bound.velocity_range):
+        # In terms of velocities p_0..p_n in [0, V], u_k = p_k - p_(k-1), so p_k has the coefficient w_k - w_(k+1).
+        padded = np.pad(kernel, ((0, 0), (1, 1)))
+        velocity = np.where(padded[:, :-1] > padded[:, 1:], bound.velocity_range, 0.0)
+        by_velocity: Float = np.diff(velocity, axis=1)
+        tighter = (kernel * by_velocity).sum(axis=1) <= (kernel * signal).sum(axis=1)
+        signal = np.where(tighter[:, None], by_velocity, signal)
+    rows = np.arange(len(kernel))
+    if bound.step:  # one jump is the loudest: its answer is linear in when it comes
+        since = np.cumsum(kernel[:, ::-1], axis=1)[:, ::-1]
+        when = np.argmax(np.abs(since), axis=1)
+        size = bound.step * np.sign(since[rows, when])
+        signal = signal + np.where(np.arange(kernel.shape[1]) >= when[:, None], size[:, None], 0.0)
+    if bound.corrupted_blocks:  # the blocks that weigh most
+        heaviest = np.argsort(-np.abs(kernel), axis=1, kind="stable")
+        for nth, gain in enumerate(bound.corrupted_blocks[: kernel.shape[1]]):
+            column = heaviest[:, nth]
+            signal[rows, column] += gain * np.sign(kernel[rows, column])
+    return signal
 
 
 def choice_bounds(net: Net, shares: Float, bound: SignalBound) -> tuple[Float, Float, Float]:

@@ -1,17 +1,19 @@
 """Train a net on a corpus so that it separates the events *and* its requirements can be proved.
 
-Per event, never per window: a must-fire event asks for votes from shortly before its required time to
-fire; its earlier windows and grey events are "don't care"; every window of a no-fire event asks for
-silence, of which the loudest ones are looked up again and again. From a quarter of the way on, the prover looks
-up the exact worst cases of every no-fire set, and penalties (see ``penalty``) pull them below zero. The threshold
-is set last, on the integers, capped by the proved worst cases.
+Per event, never per window: a must-fire event asks for K votes in a row at some time not long before its required
+time to fire, and which time is left to the net; its earlier windows and grey events are "don't care"; every window of
+a no-fire event asks for silence, of which the loudest ones are looked up again and again. Must-fire requirements add
+members of their sets as events. Soon the prover looks up the exact worst cases of every
+no-fire set, and penalties (see ``penalty``) pull them below zero. The threshold is set last, on the integers,
+capped by the proved worst cases. Must-fire requirements are then tried on the integers: what the prover finds
+against them is learned in another round.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +26,29 @@ from crumple.signals.corpus import Corpus, Event
 from crumple.signals.events import MUST_FIRE, NO_FIRE
 from crumple.units import G0_MPS2, ceil_fraction
 
-from .analysis.properties import RequirementSet
-from .analysis.prover import signal_counts, worst_case
+from .analysis.properties import Requirement, RequirementSet
+from .analysis.prover import Violated, prove, worst_case
+from .bounds import Member, drawn_members, signal_bound
 from .deployed import Arming, DeployedModel
+from .loss import FireWindows, fire_loss, quiet_loss
 from .net import Float, Net
-from .penalty import Gradients, SignalBound, WorstChoices
+from .penalty import Gradients, WorstChoices
 from .quantise import INPUT_UNIT_G, quantise
+from .windows import LoudestWindows, Windows, starts_of
 
 CLIMB_EVERY_STEPS = 20
 PROVER_EVERY_STEPS = 100
+LOOK_EVERY_STEPS = 200
+"""All no-fire windows are scored, and the loudest join the pool."""
+
+SIFT_EVERY_STEPS = 25
+"""Events that are right by far are left out until the next sifting."""
+
+FAR = 4.0
+"""An event that is right by this much more than the margin has next to no gradient."""
+
+LATER_STEP = 4
+"""Of the windows after the required time every fourth is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +78,22 @@ class TrainingPlan:
     weight_bits: Annotated[int, Field(ge=4, le=16)] = 12
     confirm_votes: Annotated[int, Field(ge=1, le=32, description="K; 3 of 4 samples is 1.5 to 2 ms")] = 3
     confirm_window: Annotated[int, Field(ge=1, le=32, description="M")] = 4
-    n_steps: Annotated[int, Field(ge=10, le=100_000)] = 3000
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.03
-    no_fire_weight: Annotated[float, Field(gt=0, description="cost of noise against cost of lateness")] = 1.0
+    n_steps: Annotated[int, Field(ge=10, le=100_000)] = 8000
+    n_rounds: Annotated[int, Field(ge=1, le=20, description="at most; further ones learn from counterexamples")] = 3
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.02
+    no_fire_weight: Annotated[float, Field(gt=0, description="cost of a false fire in late must-fire events")] = 3.0
+    miss_weight: Annotated[float, Field(ge=0, description="cost of a missed event beside that of a late one")] = 0.1
+    family_weight: Annotated[
+        float, Field(ge=0, description="of the members of a must-fire set together, all must-fire events being 1")
+    ] = 0.1
     penalty_weight: Annotated[float, Field(ge=0)] = 0.1
     margin: Annotated[float, Field(gt=0, description="y asked for on both sides of the threshold, in float units")] = (
         0.5
     )
-    lead_ms: Annotated[float, Field(ge=0, le=20, description="votes are asked for this long before RTTF")] = 2.5
+    reach_ms: Annotated[
+        float, Field(ge=2, le=40, description="votes in time are looked for from this long before RTTF")
+    ] = 10.0
+    later_ms: Annotated[float, Field(ge=0, le=200, description="a late event may still fire for this long")] = 60.0
     arming: ArmingPlan = field(default_factory=ArmingPlan)
 
     def __post_init__(self) -> None:
@@ -89,14 +113,15 @@ class Trained:
 
 
 def train(corpus: Corpus, requirements: RequirementSet, plan: TrainingPlan, advance: Advance) -> Trained:
-    """Train, quantise and set the threshold.
+    """Train, quantise and set the threshold, until the must-fire requirements hold or the rounds are used up.
 
     Parameters
     ----------
     corpus : Corpus
         Needs must-fire and no-fire events, all from the same sensors.
     requirements : RequirementSet
-        Those about ``never_requests_fire`` are penalised, and bound the threshold exactly.
+        Those about ``never_requests_fire`` are penalised, and bound the threshold exactly; those about ``fires_by``
+        are learned from members of their sets and from counterexamples.
     plan : TrainingPlan
     advance : callable
         Told steps done and a status text.
@@ -108,22 +133,186 @@ def train(corpus: Corpus, requirements: RequirementSet, plan: TrainingPlan, adva
     """
     from threadpoolctl import threadpool_limits
 
-    must = [event for event in corpus if event.label == MUST_FIRE]
-    quiet = [event for event in corpus if event.label == NO_FIRE]
-    if not must or not quiet:
+    if not any(event.label == MUST_FIRE for event in corpus) or not any(event.label == NO_FIRE for event in corpus):
+        counts = [sum(event.label == label for event in corpus) for label in (MUST_FIRE, NO_FIRE)]
         raise CorpusError(
-            f"training needs must-fire and no-fire events, the corpus has {len(must)} and {len(quiet)};"
+            f"training needs must-fire and no-fire events, the corpus has {counts[0]} and {counts[1]};"
             " add the missing class (crumple generate) or label your recordings"
         )
-    arming = deployed_arming(corpus, plan.arming)
-    windows = _Windows(corpus, plan)
     # One thread: the order of float additions, and so every byte, must not depend on the machine's load.
     with threadpool_limits(limits=1):
-        worst_cases = _WorstCases(corpus, requirements, plan)
-        net, history = _fit(windows, must, quiet, worst_cases, plan, advance)
-        draft = quantise(net, corpus, plan, arming, output_bias=0)
-        bias = _threshold(draft, must, quiet, requirements, corpus)
-    return Trained(net, quantise(net, corpus, plan, arming, output_bias=bias), history)
+        return _Session(corpus, requirements, plan, advance).run()
+
+
+class _Session:
+    """One training: what stays the same over its rounds."""
+
+    def __init__(self, corpus: Corpus, requirements: RequirementSet, plan: TrainingPlan, advance: Advance) -> None:
+        self.corpus, self.requirements, self.plan, self.advance = corpus, requirements, plan, advance
+        self.arming = deployed_arming(corpus, plan.arming)
+        self.unit_lsb = INPUT_UNIT_G / float(corpus.sensors.main.lsb) * plan.block_samples
+        self.rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(1,)))
+        self.quiet: list[Event] = [event for event in corpus if event.label == NO_FIRE]
+        self.must: list[Event] = [event for event in corpus if event.label == MUST_FIRE]
+        draft = self.quantised(Net.drawn(1, plan.n_blocks, np.random.default_rng(0)), None, 0)
+        self.members = {
+            requirement.id: drawn_members(draft, requirement, self.rng)
+            for requirement in requirements
+            if requirement.claim == "fires_by"
+        }
+        self.worst_cases = _WorstCases(self)
+        self.loudest = LoudestWindows(self._windows([event.main_lsb for event in self.quiet]))
+        self.history: list[dict[str, float]] = []
+        self.n_steps_done = 0
+
+    def quantised(self, net: Net, arming: Arming | None, output_bias: int) -> DeployedModel:
+        """The integers of a net."""
+        return quantise(net, self.corpus, self.plan, arming, output_bias=output_bias)
+
+    def _windows(self, sequences: Sequence[NDArray[np.signedinteger[Any]]]) -> Windows:
+        return Windows(sequences, self.plan.n_blocks, self.plan.block_samples, self.unit_lsb)
+
+    def run(self) -> Trained:
+        """Rounds of fitting, until nothing is found against the must-fire requirements."""
+        net = self.fit(None, self.plan.n_steps)
+        model = self._deployed(net)
+        for _ in range(self.plan.n_rounds - 1):
+            if not self._learn_counterexamples(model):
+                break
+            net = self.fit(net, max(10, self.plan.n_steps // 3))
+            model = self._deployed(net)
+        return Trained(net, model, tuple(self.history))
+
+    def _deployed(self, net: Net) -> DeployedModel:
+        return self.quantised(net, self.arming, self._threshold(self.quantised(net, self.arming, 0)))
+
+    def _learn_counterexamples(self, model: DeployedModel) -> bool:
+        """Add what the prover finds against the must-fire requirements to their members; whether there was anything."""
+        found = False
+        for requirement in self.requirements:
+            if requirement.claim != "fires_by":
+                continue
+            self.advance(self.n_steps_done, f"proving {requirement.id}")
+            verdict = prove(model, requirement)
+            if isinstance(verdict, Violated):
+                counts = np.array(verdict.certificate["witness"]["counts"], dtype=np.int64)
+                due = self.members[requirement.id][0].due
+                self.members[requirement.id] += [Member(counts, due)] * 8  # as much as eight drawn ones
+                found = True
+        return found
+
+    def _wanted(self) -> FireWindows:
+        """Windows of every event and member that must fire."""
+        plan, period = self.plan, float(self.corpus.sample_period_s)
+        members = [member for drawn in self.members.values() for member in drawn]
+        known = [Member(event.main_lsb, due_sample(event, period)) for event in self.must] + members
+        shares = [1.0 / len(self.must)] * len(self.must)
+        shares += [plan.family_weight / len(drawn) for drawn in self.members.values() for _ in drawn]
+        windows = self._windows([member.counts_lsb for member in known])
+        reach, later = round(plan.reach_ms * 1e-3 / period), round(plan.later_ms * 1e-3 / period)
+        inputs, lengths = [], []
+        for k, member in enumerate(known):
+            last = min(member.due, member.counts_lsb.size - 1)
+            in_time = np.arange(max(0, last - reach + 1), last + 1)
+            after = np.arange(max(0, last + LATER_STEP), min(last + later + 1, member.counts_lsb.size), LATER_STEP)
+            if not in_time.size and not after.size:
+                continue
+            inputs.append(windows.at(k, np.concatenate([in_time, after])))
+            lengths.append((in_time.size, after.size, shares[k]))
+        in_time_lengths, later_lengths, weight = (np.array(column) for column in zip(*lengths, strict=True))
+        return FireWindows(np.concatenate(inputs), in_time_lengths, later_lengths, weight, plan.confirm_votes)
+
+    def fit(self, start: Net | None, n_steps: int) -> Net:
+        """Adam on the event losses plus penalties on exact worst cases.
+
+        Parameters
+        ----------
+        start : Net or None
+            Where to go on; None draws a net.
+        n_steps : int
+        """
+        plan, loudest, wanted = self.plan, self.loudest, self._wanted()
+        if start is None:
+            ramp = np.linspace(0.0, 1.0, plan.n_blocks, dtype=np.float32)
+            loudest.grow(lambda inputs: inputs.sum(axis=1), 6)
+            loudest.grow(lambda inputs: np.abs(inputs).max(axis=1), 4)
+            loudest.grow(lambda inputs: inputs @ ramp, 4)
+        conditioning = _Conditioning(np.concatenate([wanted.inputs, loudest.pool()[0]]))
+        if start is None:
+            shaped = Net.drawn(plan.n_hidden, plan.n_blocks, self.rng)
+        else:
+            shaped = conditioning.shaped(start)
+        moment = [np.zeros_like(p) for p in shaped.parameters()]
+        square = [np.zeros_like(p) for p in shaped.parameters()]
+        late_first, cost = start is None, plan.no_fire_weight / len(self.must)
+        for step in range(n_steps):
+            net = conditioning.net(shaped)
+            if step % LOOK_EVERY_STEPS == 0:
+                if step or not late_first:
+                    loudest.grow(net.single().score, 4)
+                unwanted, begins = loudest.pool()
+            if step % SIFT_EVERY_STEPS == 0:
+                asked, silent, starts = self._sifted(net, wanted, unwanted, begins)
+                inputs = np.concatenate([asked.inputs, silent])
+                n_asked = len(asked.inputs)
+            single = net.single()
+            output, hidden = single.forward(inputs)
+            late, d_late = fire_loss(asked, output[:n_asked], plan.margin, plan.miss_weight)
+            loud, d_loud = quiet_loss(output[n_asked:], starts, plan.margin, cost)
+            gradients = single.backward(inputs, hidden, np.concatenate([d_late, d_loud]).astype(np.float32))
+            # First learn to tell events apart, then press towards provability; later rounds press all along.
+            progress = step / n_steps
+            ramp_up = float(np.clip((progress - 0.15) / 0.3, 0.0, 1.0)) ** 2 if late_first else 1.0
+            pull = plan.penalty_weight * ramp_up
+            if pull and step % CLIMB_EVERY_STEPS == 0:
+                self.worst_cases.follow(net, ask_prover=step % PROVER_EVERY_STEPS == 0)
+            worst = self.worst_cases.press(net, gradients, pull, plan.margin)
+            rate = plan.learning_rate * 0.5 * (1 + np.cos(np.pi * max(0.0, progress - 0.3) / 0.7)) + 1e-4
+            if not late_first:
+                rate *= 0.3
+            for p, g, m, s in zip(shaped.parameters(), conditioning.gradients(gradients), moment, square, strict=True):
+                m += 0.1 * (g - m)
+                s += 0.001 * (g * g - s)
+                p -= rate * (m / (1 - 0.9 ** (step + 1))) / (np.sqrt(s / (1 - 0.999 ** (step + 1))) + 1e-8)
+            self.n_steps_done += 1
+            if step % 50 == 49:
+                self.history.append({"step": self.n_steps_done, "late": late, "loud": loud, "worst_case": worst})
+                status = f"late {late:.3f}, loud {loud:.3f}" + (f", worst case {worst:+.2f}" if worst else "")
+                self.advance(min(self.n_steps_done, plan.n_steps), status)
+        return conditioning.net(shaped)
+
+    def _sifted(
+        self, net: Net, wanted: FireWindows, unwanted: Float, begins: NDArray[np.int64]
+    ) -> tuple[FireWindows, Float, NDArray[np.int64]]:
+        """Events and windows that still have a gradient: must-fire ones, no-fire windows and where they begin."""
+        single, far = net.single(), self.plan.margin + FAR
+        asked = wanted.picked(wanted.scores(single.score(wanted.inputs)) < far)
+        scores = single.score(unwanted)
+        lengths = np.diff(np.append(begins, len(scores)))
+        top = np.maximum.reduceat(scores, begins)
+        rows = np.repeat(top > -far, lengths) & (scores > np.repeat(top, lengths) - FAR)
+        kept = np.add.reduceat(rows.astype(np.int64), begins)
+        return asked, unwanted[rows], starts_of(kept[kept > 0])
+
+    def _threshold(self, draft: DeployedModel) -> int:
+        """The output bias: as sensitive as the no-fire events and the exact worst cases of the requirements allow.
+
+        ``draft`` has output bias 0, so its outputs are levels: an event requests fire when its level plus the
+        bias is positive. Between the loudest no-fire level and the levels that must-fire events reach in
+        time the bias takes the point a quarter of the way up; the proved worst cases cap it.
+        """
+        loudest = max(confirmed_level(draft, draft.outputs(event.main_lsb)).max() for event in self.quiet)
+        in_time = []
+        for event in self.must:
+            due = due_sample(event, float(self.corpus.sample_period_s))
+            levels = confirmed_level(draft, draft.outputs(event.main_lsb[: max(1, due + 1)]))
+            in_time.append(int(levels.max()))
+        room = max(0, int(np.quantile(in_time, 0.02)) - int(loudest))
+        highest = -int(loudest) - room // 4
+        for requirement in self.requirements:
+            if requirement.claim == "never_requests_fire" and requirement.set["kind"] == "signals":
+                highest = min(highest, -ceil_fraction(worst_case(draft, requirement).bound))
+        return highest
 
 
 def deployed_arming(corpus: Corpus, plan: ArmingPlan) -> Arming:
@@ -144,62 +333,30 @@ def due_sample(event: Event, sample_period_s: float) -> int:
     return int(np.floor((event.rttf_s - event.first_sample_s) / sample_period_s + 1e-9))
 
 
-class _Windows:
-    """Cuts inputs of the net out of events, on demand: a corpus of windows would not fit in memory."""
-
-    def __init__(self, corpus: Corpus, plan: TrainingPlan) -> None:
-        self.sample_period_s = corpus.sample_period_s
-        self.plan = plan
-        self.span = plan.n_blocks * plan.block_samples
-        self.unit_lsb = INPUT_UNIT_G / float(corpus.sensors.main.lsb) * plan.block_samples
-
-    def at(self, event: Event, samples: NDArray[np.int64]) -> Float:
-        """Inputs at the given samples of an event; shape (n, n_blocks)."""
-        padded = np.concatenate([np.zeros(self.span - 1), event.main_lsb])
-        rows = np.lib.stride_tricks.sliding_window_view(padded, self.span)[samples]
-        blocks: Float = rows.reshape(len(samples), self.plan.n_blocks, self.plan.block_samples).sum(axis=2)
-        return blocks / self.unit_lsb
-
-    def positive(self, event: Event) -> Float:
-        """Windows of a must-fire event that should vote, up to the last sample that is in time."""
-        due = due_sample(event, self.sample_period_s)
-        lead = round(self.plan.lead_ms * 1e-3 / self.sample_period_s)
-        return self.at(event, np.arange(max(0, due - lead), min(event.main_lsb.size, due + 1)))
-
-
 class _WorstCases:
     """The exact worst cases of every ``never_requests_fire`` requirement, looked up by the prover."""
 
-    def __init__(self, corpus: Corpus, requirements: RequirementSet, plan: TrainingPlan) -> None:
-        self.corpus, self.plan = corpus, plan
-        spec = corpus.sensors.main
-        self.unit_lsb = INPUT_UNIT_G / float(spec.lsb) * plan.block_samples
-        draft = self._draft(Net.drawn(1, plan.n_blocks, np.random.default_rng(0)))
-        self.choices = []
-        self.requirements = []
-        for requirement in requirements:
-            counts = signal_counts(draft, requirement) if requirement.claim == "never_requests_fire" else None
-            if counts is None:  # sets with further parts have no closed form; they only cap the threshold
-                continue
-            amplitude, velocity = counts
-            self.requirements.append(requirement)
-            block_amplitude = amplitude * plan.block_samples / self.unit_lsb
-            self.choices.append(
-                WorstChoices(SignalBound(block_amplitude, velocity / self.unit_lsb if velocity else np.inf))
-            )
-
-    def _draft(self, net: Net) -> DeployedModel:
-        return quantise(net, self.corpus, self.plan, None, output_bias=0)
+    def __init__(self, session: _Session) -> None:
+        self.session = session
+        plan, spec = session.plan, session.corpus.sensors.main
+        self.requirements: list[Requirement] = []
+        self.choices: list[WorstChoices] = []
+        for requirement in session.requirements:
+            bound = signal_bound(requirement, spec, plan.block_samples, session.unit_lsb)
+            if bound is not None:  # sets without a closed form only cap the threshold
+                self.requirements.append(requirement)
+                self.choices.append(WorstChoices(bound))
 
     def follow(self, net: Net, *, ask_prover: bool) -> None:
         """Follow the known worst cases as the net moves; now and then ask the prover for the exact ones."""
-        draft = self._draft(net) if ask_prover else None
+        session = self.session
+        draft = session.quantised(net, None, 0) if ask_prover else None
         for requirement, choices in zip(self.requirements, self.choices, strict=True):
             exact = None
             if draft is not None:
                 # Within 5 %: enough to steer by, and a fraction of the work of the exact worst case.
                 window = worst_case(draft, requirement, gap=500.0).window
-                exact = window.reshape(self.plan.n_blocks, -1).sum(axis=1) / self.unit_lsb
+                exact = window.reshape(session.plan.n_blocks, -1).sum(axis=1) / session.unit_lsb
             choices.learn(net, exact)
 
     def press(self, net: Net, gradients: Sequence[Float], pull: float, margin: float) -> float:
@@ -212,82 +369,6 @@ class _WorstCases:
         return max((value for value, _ in known), default=0.0)
 
 
-class _Loudest:
-    """A growing pool of the no-fire windows that were loudest at some time during training.
-
-    Windows stay once they are in, or the net would forget one mistake while it mends another.
-    """
-
-    def __init__(self, windows: _Windows, quiet: list[Event]) -> None:
-        self.windows, self.quiet = windows, quiet
-        self.looked_at = [np.arange(0, event.main_lsb.size, 2) for event in quiet]
-        self.chosen = [np.zeros(samples.size, dtype=np.bool_) for samples in self.looked_at]
-        self.inputs: list[Float] = [np.zeros((0, windows.plan.n_blocks)) for _ in quiet]
-
-    def grow(self, net: Net, n_windows: int) -> None:
-        """Add the windows of every event that the net now finds loudest."""
-        for k, event in enumerate(self.quiet):
-            inputs = self.windows.at(event, self.looked_at[k])
-            loudest = np.argsort(net.forward(inputs)[0], kind="stable")[-n_windows:]
-            fresh = loudest[~self.chosen[k][loudest]]
-            self.chosen[k][fresh] = True
-            self.inputs[k] = np.concatenate([self.inputs[k], inputs[fresh]])
-
-    def pool(self) -> tuple[Float, NDArray[np.int64]]:
-        """All windows in the pool, and where each event's begin."""
-        lengths = [len(inputs) for inputs in self.inputs]
-        return np.concatenate(self.inputs), np.concatenate([[0], np.cumsum(lengths)[:-1]])
-
-
-def _fit(
-    windows: _Windows,
-    must: list[Event],
-    quiet: list[Event],
-    worst_cases: _WorstCases,
-    plan: TrainingPlan,
-    advance: Advance,
-) -> tuple[Net, tuple[dict[str, float], ...]]:
-    """Adam on the event loss plus penalties on exact worst cases."""
-    rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(1,)))
-    positives = [windows.positive(event) for event in must]
-    wanted = np.concatenate(positives)
-    wanted_starts = np.concatenate([[0], np.cumsum([len(p) for p in positives])[:-1]])
-    loudest = _Loudest(windows, quiet)
-    loudest.grow(Net.drawn(plan.n_hidden, plan.n_blocks, rng), 12)
-    conditioning = _Conditioning(np.concatenate([wanted, loudest.pool()[0]]))
-    shaped = Net.drawn(plan.n_hidden, plan.n_blocks, rng)
-    moment = [np.zeros_like(p) for p in shaped.parameters()]
-    square = [np.zeros_like(p) for p in shaped.parameters()]
-    history: list[dict[str, float]] = []
-    for step in range(plan.n_steps):
-        net = conditioning.net(shaped)
-        if step % 50 == 0:
-            loudest.grow(net, 4)
-            unwanted, unwanted_starts = loudest.pool()
-            inputs = np.concatenate([wanted, unwanted])
-        output, hidden = net.forward(inputs)
-        late, d_late = _event_loss(-output[: len(wanted)], wanted_starts, plan.margin)
-        loud, d_loud = _event_loss(output[len(wanted) :], unwanted_starts, plan.margin)
-        loss = late + plan.no_fire_weight * loud
-        gradients = net.backward(inputs, hidden, np.concatenate([-d_late, plan.no_fire_weight * d_loud]))
-        # First learn to tell events apart, then press towards provability.
-        progress = step / plan.n_steps
-        pull = plan.penalty_weight * float(np.clip((progress - 0.25) / 0.45, 0.0, 1.0)) ** 2
-        if pull and step % CLIMB_EVERY_STEPS == 0:
-            worst_cases.follow(net, ask_prover=step % PROVER_EVERY_STEPS == 0)
-        worst = worst_cases.press(net, gradients, pull, plan.margin)
-        rate = plan.learning_rate * 0.5 * (1 + np.cos(np.pi * max(0.0, progress - 0.5) / 0.5)) + 1e-4
-        shaped_gradients = conditioning.gradients(gradients)
-        for p, g, m, s in zip(shaped.parameters(), shaped_gradients, moment, square, strict=True):
-            m += 0.1 * (g - m)
-            s += 0.001 * (g * g - s)
-            p -= rate * (m / (1 - 0.9 ** (step + 1))) / (np.sqrt(s / (1 - 0.999 ** (step + 1))) + 1e-8)
-        if step % 50 == 49:
-            history.append({"step": step + 1, "loss": loss, "worst_case": worst})
-            advance(step + 1, f"loss {loss:.3f}" + (f", worst case {worst:+.2f}" if worst else ""))
-    return conditioning.net(shaped), tuple(history)
-
-
 class _Conditioning:
     """Trains in coordinates in which neighbouring blocks, which are nearly equal, are not nearly redundant.
 
@@ -298,9 +379,17 @@ class _Conditioning:
     RIDGE = 0.01
 
     def __init__(self, inputs: Float) -> None:
-        self.mean = inputs.mean(axis=0)
+        self.mean = inputs.mean(axis=0, dtype=np.float64)
         variance, direction = np.linalg.eigh(np.cov(inputs.T))
-        self.rows = (direction / np.sqrt(variance + self.RIDGE * variance.max())).T
+        self.scale = np.sqrt(variance + self.RIDGE * variance.max())
+        self.direction = direction
+        self.rows = (direction / self.scale).T
+
+    def shaped(self, net: Net) -> Net:
+        """The shaped parameters that stand for a net on raw blocks."""
+        weight = (net.hidden_weight @ self.direction) * self.scale
+        bias = net.hidden_bias + net.hidden_weight @ self.mean
+        return Net(weight, bias, net.output_weight.copy(), net.output_bias.copy())
 
     def net(self, shaped: Net) -> Net:
         """The net on raw blocks that the shaped parameters stand for."""
@@ -311,50 +400,6 @@ class _Conditioning:
     def gradients(self, raw: Gradients) -> Gradients:
         """Gradients with respect to the shaped parameters."""
         return (raw[0] - np.outer(raw[1], self.mean)) @ self.rows.T, raw[1], raw[2], raw[3]
-
-
-def _event_loss(wrongness: Float, starts: NDArray[np.int64], margin: float) -> tuple[float, Float]:
-    """Mean over events of softplus(margin + smooth maximum of the event's wrongness), and its gradient.
-
-    Parameters
-    ----------
-    wrongness : ndarray, shape (n_windows,)
-        y of windows that should be silent, -y of windows that should vote.
-    starts : ndarray, shape (n_events,)
-        Where each event's windows begin.
-    margin : float
-    """
-    lengths = np.diff(np.append(starts, wrongness.size))
-    top = np.maximum.reduceat(wrongness, starts)
-    soft = np.exp(wrongness - np.repeat(top, lengths))
-    total = np.add.reduceat(soft, starts)
-    short = margin + top + np.log(total / lengths)
-    share = 1 / (1 + np.exp(-short)) / len(starts)
-    return float(np.logaddexp(0.0, short).mean()), np.repeat(share / total, lengths) * soft
-
-
-def _threshold(
-    draft: DeployedModel, must: list[Event], quiet: list[Event], requirements: RequirementSet, corpus: Corpus
-) -> int:
-    """The output bias: as sensitive as the no-fire events and the exact worst cases of the requirements allow.
-
-    ``draft`` has output bias 0, so its outputs are levels: an event requests fire when its level plus the
-    bias is positive. Between the loudest no-fire level and the levels that must-fire events reach in
-    time the bias takes the point a quarter of the way up; the proved worst cases cap it.
-    """
-    loudest = max(confirmed_level(draft, draft.outputs(event.main_lsb)).max() for event in quiet)
-    in_time = []
-    for event in must:
-        due = due_sample(event, corpus.sample_period_s)
-        levels = confirmed_level(draft, draft.outputs(event.main_lsb[: max(1, due + 1)]))
-        in_time.append(int(levels.max()))
-    room = max(0, int(np.quantile(in_time, 0.02)) - int(loudest))
-    highest = -int(loudest) - room // 4
-    for requirement in requirements:
-        if requirement.claim == "never_requests_fire" and requirement.set["kind"] == "signals":
-            worst = worst_case(draft, requirement)
-            highest = min(highest, -ceil_fraction(worst.bound))
-    return highest
 
 
 def confirmed_level(model: DeployedModel, outputs: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -13,31 +13,47 @@ from scipy.optimize import linprog
 from crumple.model.net import Net
 from crumple.model.penalty import SignalBound, WorstChoices, choice_bounds, loudest_signal
 
-BOUNDS = [SignalBound(0.5, np.inf), SignalBound(10.0, 1.0), SignalBound(0.4, 1.0)]
+BOUNDS = [
+    SignalBound(0.5, 0.5),
+    SignalBound(10.0, 10.0, 1.0),
+    SignalBound(0.4, 0.4, 1.0),
+    SignalBound(0.1, 5.0),
+    SignalBound(0.5, 0.5, step=0.3),
+    SignalBound(2.0, 2.0, 1.0, step=0.3),
+    SignalBound(0.2, 0.2, corrupted_blocks=(3.0, 1.0)),
+]
 
 
 def signals(bound: SignalBound, n_blocks: int, rng: np.random.Generator, n_signals: int) -> np.ndarray:
     """Random signals of a set: differences of velocities in the band, cut down where too high."""
     if np.isinf(bound.velocity_range):
-        return rng.uniform(-bound.amplitude, bound.amplitude, (n_signals, n_blocks))
-    level = rng.uniform(0, bound.velocity_range, (n_signals, n_blocks + 1))
-    level = np.where(rng.random(level.shape) < 0.5, np.rint(level), level)
-    step = np.diff(level, axis=1)
-    return step * np.minimum(1.0, bound.amplitude / np.abs(step).max(axis=1, keepdims=True))
+        made = rng.uniform(-bound.low, bound.high, (n_signals, n_blocks))
+    else:
+        level = rng.uniform(0, bound.velocity_range, (n_signals, n_blocks + 1))
+        level = np.where(rng.random(level.shape) < 0.5, np.rint(level), level)
+        step = np.diff(level, axis=1)
+        made = step * np.minimum(1.0, bound.high / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-12))
+    if bound.step:  # up, and half of it down again
+        when = np.sort(rng.integers(0, n_blocks + 1, (n_signals, 2)), axis=1)
+        time = np.arange(n_blocks)
+        made += bound.step * 2 / 3 * (time >= when[:, :1]) - bound.step / 3 * (time >= when[:, 1:])
+    for gain in bound.corrupted_blocks:
+        made[np.arange(n_signals), rng.integers(0, n_blocks, n_signals)] += gain * rng.uniform(-1, 1, n_signals)
+    return made
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_loudest_signal_of_a_velocity_range_is_a_linear_programmes_optimum(seed: int) -> None:
     weight = np.random.default_rng(seed).normal(size=(1, 7))
-    claimed = float((weight * loudest_signal(weight, SignalBound(100.0, 1.5))).sum())
+    claimed = float((weight * loudest_signal(weight, SignalBound(100.0, 100.0, 1.5))).sum())
     # Latent velocities p in [0, V]; w . diff(p) is linear in p.
     cost = -(np.concatenate([[0.0], weight[0]]) - np.concatenate([weight[0], [0.0]]))
     assert abs(claimed + linprog(cost, bounds=[(0.0, 1.5)] * 8).fun) < 1e-9
 
 
 def test_the_loudest_signal_of_an_amplitude_set_follows_the_kernels_signs() -> None:
-    weight = np.array([[2.0, -3.0, 0.0]])
-    assert loudest_signal(weight, SignalBound(0.5, np.inf)).tolist() == [[0.5, -0.5, 0.0]]
+    weight = np.array([[2.0, -3.0, 1.0]])
+    assert loudest_signal(weight, SignalBound(0.5, 0.2)).tolist() == [[0.5, -0.2, 0.5]]
 
 
 @pytest.mark.parametrize("bound", BOUNDS)
@@ -78,7 +94,7 @@ def test_gradient_of_the_worst_choice_equals_finite_differences(bound: SignalBou
 def test_learning_brings_the_bound_down_to_the_value_at_the_loudest_known_signal(seed: int) -> None:
     """With the worst choice known and its factors fitted, the bound is tight within a few per cent of its span."""
     rng = np.random.default_rng(seed)
-    net, bound = Net.drawn(5, 8, rng), SignalBound(0.5, np.inf)
+    net, bound = Net.drawn(5, 8, rng), SignalBound(0.5, 0.5)
     # Exact worst window: y is largest at a vertex of some activation region; a fine search is enough here.
     corners = np.array(list(itertools.product((-0.5, 0.5), repeat=8)))
     best = corners[int(np.argmax(net.forward(corners)[0]))]
@@ -94,5 +110,5 @@ def test_a_wider_set_never_has_a_smaller_bound(seed: int, factor: float) -> None
     rng = np.random.default_rng(seed)
     net = Net.drawn(5, 8, rng)
     shares = (rng.random((4, 5)) < 0.5).astype(float)
-    narrow = choice_bounds(net, shares, SignalBound(2.0, 1.0))[0]
-    assert (choice_bounds(net, shares, SignalBound(2.0 * factor, factor))[0] >= narrow - 1e-12).all()
+    narrow = choice_bounds(net, shares, SignalBound(2.0, 2.0, 1.0))[0]
+    assert (choice_bounds(net, shares, SignalBound(2.0 * factor, 2.0 * factor, factor))[0] >= narrow - 1e-12).all()

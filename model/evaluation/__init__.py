@@ -1,0 +1,1 @@
+"""Evaluation of a deployed model, per event and never per window."""
