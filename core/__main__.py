@@ -24,6 +24,7 @@ COMMANDS = {
     "train": ("crumple.model.commands", "Train a net and quantise it to the integers that ship."),
     "prove": ("crumple.model.commands", "Prove the requirements on the deployed integers."),
     "check": ("crumple.model.commands", "Re-check every certificate in a folder, trusting nobody."),
+    "evaluate": ("crumple.model.evaluation.commands", "Evaluate the deployed integers on every event of a corpus."),
     "export": ("crumple.export.commands", "Print the deployed model as C99 and ONNX."),
     "validate": ("crumple.export.commands", "Compare Python, C and ONNX, count for count."),
     "simulate": ("crumple.firmware_sim.commands", "Run the exported C in the simulated airbag controller."),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from crumple.errors import CorpusError
-from crumple.export.c99 import render_c99
+from crumple.export.c99 import render_c
 from crumple.firmware_sim.build import build_controller
 from crumple.firmware_sim.outcome import outcome
 from crumple.firmware_sim.replay import Controller
@@ -101,9 +101,7 @@ def test_without_arming_there_is_a_request_but_no_fire() -> None:
 
 
 def test_synthetic_and_measured_events_are_counted_apart() -> None:
-    judged = judge(
-        step_detector(), corpus_of(event("a", "must_fire", 6), event("b", "must_fire", 7, source=MEASURED))
-    )
+    judged = judge(step_detector(), corpus_of(event("a", "must_fire", 6), event("b", "must_fire", 7, source=MEASURED)))
     tables = by_source(judged, 0.95)
     assert tables["synthetic"]["total"]["in time"] == 1 and tables["synthetic"]["total"]["late"] == 0
     assert tables["measured"]["total"]["in time"] == 0 and tables["measured"]["total"]["late"] == 1
@@ -112,7 +110,7 @@ def test_synthetic_and_measured_events_are_counted_apart() -> None:
 def test_the_compiled_controller_gives_the_same_verdicts_and_times(tmp_path: Path) -> None:
     corpus = generate(CorpusPlan(counts={"rigid_barrier": 12, "low_speed_bump": 6, "hammer": 6}))
     model = replace(step_detector(), output_bias=-300, hidden_weight=((2, 1),))
-    for name, text in render_c99(model, "0" * 64).items():
+    for name, text in render_c(model, "0" * 64).items():
         (tmp_path / name).write_text(text)
     (tmp_path / "build").mkdir()
     controller = Controller(build_controller(tmp_path, tmp_path / "build", find_compiler()))
