@@ -24,6 +24,7 @@ from .net import Float, Net
 Gradients = tuple[Float, Float, Float, Float]
 
 POOL_SIZE = 12
+N_SCOUTS = 24
 N_FACTOR_STEPS = 80
 
 
@@ -121,6 +122,18 @@ class WorstChoices:
         self.windows: Float = np.zeros((0, 0))
         self.shares: Float = np.zeros((0, 0))
 
+    def scout(self, net: Net, rng: np.random.Generator) -> None:
+        """Add the windows that random choices of nodes answer most: where else the net may have become loud.
+
+        Parameters
+        ----------
+        net : Net
+        rng : Generator
+        """
+        chosen = rng.random((N_SCOUTS, net.output_weight.size)) < 0.5
+        signals = loudest_signal((chosen * net.output_weight) @ net.hidden_weight, self.bound)
+        self.windows = np.vstack([*self.windows, *signals])
+
     def learn(self, net: Net, exact: Float | None = None) -> None:
         """Find the choices that are worst now, from the windows that were worst before, and fit their factors.
 
@@ -129,7 +142,7 @@ class WorstChoices:
         net : Net
         exact : ndarray, shape (n_blocks,), optional
             Where the prover found y largest. Between its answers each known window climbs by itself, which
-            follows the net as it moves but finds no new hill.
+            follows the net as it moves; only scouts find another hill.
         """
         windows = self.windows if exact is None else np.vstack([*self.windows, exact])
         if not len(windows):

@@ -37,7 +37,7 @@ from .quantise import INPUT_UNIT_G, quantise
 from .windows import LoudestWindows, Windows, starts_of
 
 CLIMB_EVERY_STEPS = 20
-PROVER_EVERY_STEPS = 100
+PROVER_EVERY_STEPS = 400
 LOOK_EVERY_STEPS = 200
 """All no-fire windows are scored, and the loudest join the pool."""
 
@@ -152,6 +152,7 @@ class _Session:
         self.arming = deployed_arming(corpus, plan.arming)
         self.unit_lsb = INPUT_UNIT_G / float(corpus.sensors.main.lsb) * plan.block_samples
         self.rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(1,)))
+        self.scouts = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(2,)))
         self.quiet: list[Event] = [event for event in corpus if event.label == NO_FIRE]
         self.must: list[Event] = [event for event in corpus if event.label == MUST_FIRE]
         draft = self.quantised(Net.drawn(1, plan.n_blocks, np.random.default_rng(0)), None, 0)
@@ -357,6 +358,7 @@ class _WorstCases:
                 # Within 5 %: enough to steer by, and a fraction of the work of the exact worst case.
                 window = worst_case(draft, requirement, gap=500.0).window
                 exact = window.reshape(session.plan.n_blocks, -1).sum(axis=1) / session.unit_lsb
+            choices.scout(net, session.scouts)
             choices.learn(net, exact)
 
     def press(self, net: Net, gradients: Sequence[Float], pull: float, margin: float) -> float:
