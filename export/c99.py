@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import resources
 from typing import Any
 
@@ -50,7 +51,7 @@ def render_c(model: DeployedModel, model_sha256: str, profile: Profile = EXACT16
         "block_type": "int16_t" if fits(block, INT16_MAX) else "int32_t",
         "weight_type": f"int{profile.weight_bits}_t",
         "parameters_crc32": f"{parameter_crc32(model, profile):08X}",
-        "output_weight_sum": _grouped(sum(abs(weight) for weight in model.output_weight)),
+        "output_weight_sum": grouped(sum(abs(weight) for weight in model.output_weight)),
         "lsb_g": model.lsb_g,
         "period_us": float(model.sample_period_s * 1_000_000),
         "sample_rate_hz": model.sample_rate_hz,
@@ -61,13 +62,13 @@ def render_c(model: DeployedModel, model_sha256: str, profile: Profile = EXACT16
         "n_hidden": model.n_hidden,
         "confirm_votes": model.confirm_votes,
         "confirm_window": model.confirm_window,
-        "hidden_weight_rows": [_wrapped(row, indent=9) for row in model.hidden_weight],
-        "hidden_bias": _wrapped(model.hidden_bias, indent=8),
-        "output_weight": _wrapped(model.output_weight, indent=8),
+        "hidden_weight_rows": [wrapped(row, indent=9) for row in model.hidden_weight],
+        "hidden_bias": wrapped(model.hidden_bias, indent=8),
+        "output_weight": wrapped(model.output_weight, indent=8),
         "output_bias": model.output_bias,
-        "block_magnitude": _grouped(block),
-        "hidden_magnitude": _grouped(max(model.hidden_magnitude)),
-        "output_magnitude": _grouped(model.output_magnitude),
+        "block_magnitude": grouped(block),
+        "hidden_magnitude": grouped(max(model.hidden_magnitude)),
+        "output_magnitude": grouped(model.output_magnitude),
     }
     rule = model.arming
     arming = {
@@ -108,8 +109,8 @@ def render_template(name: str, values: dict[str, Any]) -> str:
     return environment.from_string(text).render(values)
 
 
-def _wrapped(values: tuple[int, ...], *, indent: int, width: int = 100) -> str:
-    """Numbers separated by commas, wrapped like a careful colleague would."""
+def wrapped(values: Iterable[int | str], *, indent: int, width: int = 100) -> str:
+    """``values`` separated by commas, in lines of ``width`` after ``indent`` spaces, as a careful colleague would."""
     lines, line = [], ""
     for number in values:
         piece = f"{number}, "
@@ -121,6 +122,6 @@ def _wrapped(values: tuple[int, ...], *, indent: int, width: int = 100) -> str:
     return ("\n" + " " * indent).join(lines)
 
 
-def _grouped(number: int) -> str:
-    """A number with its thousands set apart, for comments."""
+def grouped(number: int) -> str:
+    """A ``number`` with its thousands set apart, for comments."""
     return f"{number:,}".replace(",", " ")

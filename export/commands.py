@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from crumple.cli import emit, force_option, json_option, out_option, progress, table
-from crumple.errors import CheckFailedError
+from crumple.errors import CheckFailedError, ConfigError
 
 
 @click.command("export", epilog="Example: crumple export model --out export")
@@ -22,17 +22,36 @@ from crumple.errors import CheckFailedError
     " instruction where the compiler has them.",
 )
 @click.option("--prefix", default="crumple", show_default=True, help="What every file and public name begins with.")
+@click.option(
+    "--address",
+    default="0x08000000",
+    show_default=True,
+    help="Where the parameter image lies in the controller's memory.",
+)
 @force_option
 @json_option
-def export_command(model: Path, out: Path, profile: str, prefix: str, force: bool, as_json: bool) -> None:
-    """Print the MODEL folder as C99 (crumple_model.h/.c, crumple_arming.h) and ONNX (integer and float)."""
+def export_command(model: Path, out: Path, profile: str, prefix: str, address: str, force: bool, as_json: bool) -> None:
+    """Print the MODEL folder as C99, parameter image (bin, hex, s19, a2l), self-tests and ONNX (integer and float)."""
     from .profiles import PROFILES
     from .stages import export_stage
 
-    artefact = export_stage(model, out, profile=PROFILES[profile], prefix=prefix, force=force)
+    artefact = export_stage(
+        model, out, profile=PROFILES[profile], prefix=prefix, address=_address(address), force=force
+    )
     rows = [(name, (out / name).stat().st_size, digest) for name, digest in sorted(artefact.files.items())]
     document = {"export": str(artefact.path), "files": dict(artefact.files)}
     emit(document, table("Exported files", ("file", "bytes", "SHA-256"), rows), as_json=as_json)
+
+
+def _address(text: str) -> int:
+    """A 32-bit address, hexadecimal with 0x or decimal, that leaves room for any image. Raises ConfigError."""
+    try:
+        address = int(text, 0)
+    except ValueError:
+        address = -1
+    if not 0 <= address <= 0xFFF0_0000:
+        raise ConfigError(f"--address {text}: expected a number from 0 to 0xFFF00000, such as 0x08000000")
+    return address
 
 
 @click.command("validate", epilog="Example: crumple validate model export corpus --out validation")

@@ -15,10 +15,13 @@ from crumple.signals.corpus import MANIFEST, Corpus, read_corpus
 from crumple.toolchain import find_compiler
 
 from .c99 import render_c
+from .calibration import DEFAULT_ADDRESS
+from .calibration_files import render_calibration
 from .exported import FILE, SCHEMA, read_export
 from .naming import DEFAULT_PREFIX, check_prefix, renamed
 from .onnx_graphs import float_graph, integer_graph
 from .profiles import EXACT16, Profile
+from .selftest import render_selftest
 from .validate import compare
 
 VALIDATION_SCHEMA = "crumple.validation/1"
@@ -31,6 +34,7 @@ def export_stage(
     *,
     profile: Profile = EXACT16,
     prefix: str = DEFAULT_PREFIX,
+    address: int = DEFAULT_ADDRESS,
     replace: bool = False,
     force: bool = False,
 ) -> Artefact:
@@ -45,6 +49,8 @@ def export_stage(
         Word lengths and instructions of the C.
     prefix : str
         What every file and public name of the C begins with.
+    address : int
+        Where the parameter image is to lie in the controller's memory.
     replace, force : bool
         See ``Stage.run``.
 
@@ -57,11 +63,20 @@ def export_stage(
     """
     check_prefix(prefix)
     model, artefact = read_model(model_folder)
-    stage = Stage(out, FILE, SCHEMA, {"model": artefact.sha256}, {"profile": profile.name, "prefix": prefix})
+    stage = Stage(
+        out, FILE, SCHEMA, {"model": artefact.sha256}, {"profile": profile.name, "prefix": prefix, "address": address}
+    )
 
     def work(folder: Path) -> Json:
-        for name, text in renamed(render_c(model, artefact.sha256, profile), prefix).items():
+        calibration, image = render_calibration(model, artefact.sha256, profile, address)
+        texts = {
+            **render_c(model, artefact.sha256, profile),
+            **calibration,
+            **render_selftest(model, artefact.sha256, profile),
+        }
+        for name, text in renamed(texts, prefix).items():
             write_bytes(folder / name, text.encode("ascii"))
+        write_bytes(folder / f"{prefix}_parameters.bin", image)
         net = json.loads(artefact.file(NET_FILE).read_bytes())
         write_bytes(folder / "crumple_integer.onnx", integer_graph(model, artefact.sha256))
         write_bytes(folder / "crumple_float.onnx", float_graph(net, model, artefact.sha256))

@@ -174,16 +174,15 @@ int64_t crumple_output(const crumple_parameters *parameters, const crumple_block
 /* Takes one sample into the window; returns its block sums, oldest first. */
 static const crumple_block *pushed(crumple_state *state, int16_t sample_lsb)
 {
-    int32_t sum = clamped(sample_lsb);
-    const int16_t newest = (int16_t)sum;
+    const int16_t newest = clamped(sample_lsb);
+    crumple_block *const row = state->block[state->phase];
+    const uint32_t at = state->position;
+    int32_t sum = newest;
     for (size_t k = 0u; (k + 1u) < CRUMPLE_BLOCK_SAMPLES; ++k) {
         state->recent_lsb[k] = state->recent_lsb[k + 1u];
         sum += state->recent_lsb[k];
     }
     state->recent_lsb[CRUMPLE_BLOCK_SAMPLES - 1u] = newest;
-
-    crumple_block *const row = state->block[state->phase];
-    const uint32_t at = state->position;
     row[at] = (crumple_block)sum;
     row[at + CRUMPLE_BLOCKS] = (crumple_block)sum;
     state->phase = next_index(state->phase, CRUMPLE_BLOCK_SAMPLES);
