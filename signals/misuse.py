@@ -59,8 +59,9 @@ class Misuse:
     cross: Annotated[Range, Field(description="acceleration across the sensing axis over that along it")] = (0.0, 0.0)
     damping: Range = (0.03, 0.12)
     ring_mps: Annotated[
-        float, Field(gt=0, description="largest velocity of the ringing: momentum over local mass; harder is higher")
-    ] = 9.0
+        float,
+        Field(gt=0, description="largest velocity of the ringing, unless half the net change is more; assumed"),
+    ] = 0.3
     duration_s: Annotated[float, Field(ge=0.1, le=2.0)] = 0.240
 
 
@@ -90,7 +91,7 @@ MISUSE: dict[str, Misuse] = {
     ),
     "door_slam": Misuse((1, 8), (0.003, 0.010), (40, 200), either_sign=True, cross=(0.5, 2)),
     "hood_slam": Misuse((1, 10), (0.005, 0.010), (30, 150), either_sign=True, cross=(0.5, 2)),
-    "jack_drop": Misuse((2, 10), (0.010, 0.030), (10, 80), either_sign=True, cross=(1.5, 3)),
+    "jack_drop": Misuse((2, 10), (0.010, 0.030), (10, 80), either_sign=True, cross=(1.5, 3), ring_mps=0.7),
     "bumper_kick": Misuse((0.5, 4), (0.005, 0.015), (20, 100), striker=Striker((3.0, 20.0), (1.0, 3.5), (0.1, 0.5))),
     "parking_impact": Misuse((2, 8), (0.050, 0.120), (5, 20), (3, 10), (2.5, 8), damping=(0.15, 0.3)),
     "trailer_coupling": Misuse((0.5, 4), (0.020, 0.080), (5, 30), (0.5, 2), either_sign=True, damping=(0.1, 0.3)),
@@ -182,8 +183,10 @@ def blows(spec: Misuse, n_events: int, rng: np.random.Generator) -> Batch:
     largest_g: Float = np.abs(decel_g).max(axis=1)
 
     n_modes = 2
-    # A hard blow can shake a panel only so fast: what is loud is high.
-    lowest_hz = np.minimum(peak_g * G0_MPS2 / (2 * np.pi * spec.ring_mps), spec.ring_hz[1])
+    # A blow can shake the structure only so fast: half a swing changes velocity by no more than the blow itself, or
+    # than its momentum gives a panel. What is loud is therefore high.
+    ring_mps = np.maximum(spec.ring_mps, 0.5 * np.abs(delta_v_mps))
+    lowest_hz = np.minimum(peak_g * G0_MPS2 / (2 * np.pi * ring_mps), spec.ring_hz[1])
     hz = np.maximum(_log_uniform(rng, spec.ring_hz, (n_events, n_modes)), lowest_hz[:, None])
     zeta = rng.uniform(*spec.damping, (n_events, n_modes))
     split = rng.dirichlet(np.ones(n_modes) * 2.0, n_events)
