@@ -25,6 +25,7 @@ COMMANDS = {
     "prove": ("crumple.model.commands", "Prove the requirements on the deployed integers."),
     "check": ("crumple.model.commands", "Re-check every certificate in a folder, trusting nobody."),
     "evaluate": ("crumple.model.evaluation.commands", "Evaluate the deployed integers on every event of a corpus."),
+    "compare": ("crumple.model.baselines.commands", "Compare the net with classical rules and learned baselines."),
     "export": ("crumple.export.commands", "Print the deployed model as C99 and ONNX."),
     "validate": ("crumple.export.commands", "Compare Python, C and ONNX, count for count."),
     "simulate": ("crumple.firmware_sim.commands", "Run the exported C in the simulated airbag controller."),
