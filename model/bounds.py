@@ -93,8 +93,8 @@ def drawn_members(model: DeployedModel, requirement: Requirement, rng: np.random
     if requirement.claim != "fires_by":
         return []
     subject = checker.Model(model.payload())
-    poly = checker.polytope(subject.main, requirement.payload()["set"], 0)
-    due = checker.last_in_time(subject.main, requirement.payload()["set"], requirement.by_ms)
+    poly = checker.polytope(subject.main, requirement.claim, requirement.payload()["set"], 0)
+    due = (poly.zero or 0) + int(Fraction(requirement.by_ms) * subject.main.rate / 1000)
     middle = np.array([float(constant) for constant, _ in poly.samples])
     shared = np.array([[float(sample.get(i, 0)) for i in (0, 1)] for _, sample in poly.samples])
     own = np.array([float(sample.get(2 + k, 0)) for k, (_, sample) in enumerate(poly.samples)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from dataclasses import replace as with_changes
 from pathlib import Path
 
@@ -89,6 +90,8 @@ def prove_command(model: Path, requirements_path: Path | None, out: Path, force:
     verdicts = {row["verdict"] for row in payload["requirements"]}
     if "violated" in verdicts:
         raise CheckFailedError(f"{out}: a requirement is violated; its certificate holds a sequence that shows it")
+    if "vacuous" in verdicts:
+        raise CheckFailedError(f"{out}: a requirement is about an empty set, so that nothing is proved")
     if "unknown" in verdicts:
         raise UndecidedError(f"{out}: a requirement is undecided, which counts as not proved")
 
@@ -110,7 +113,7 @@ def check_command(folder: Path, as_json: bool) -> None:
     title = f"{checked.proved} of {len(checked.results)} certificates prove their requirement"
     document = {
         "accepted": checked.accepted,
-        "certificates": [result._asdict() for result in checked.results],
+        "certificates": [asdict(result) for result in checked.results],
         "proved": checked.proved,
         "total": len(checked.results),
     }

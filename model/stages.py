@@ -13,10 +13,10 @@ from crumple.progress import Advance, quietly
 from crumple.signals.corpus import read_corpus
 
 from . import deployed
-from .analysis import checker
+from .analysis import checker, witness
 from .analysis.properties import SCHEMA as PROPERTY_SCHEMA
 from .analysis.properties import RequirementSet
-from .analysis.prover import Proved, Unknown, prove
+from .analysis.prover import Proved, Unknown, Vacuous, prove
 from .deployed import read_model
 from .quantise import INPUT_UNIT_G
 from .training import TrainingPlan, train
@@ -25,7 +25,7 @@ NET_FILE = "net.json"
 HISTORY_FILE = "history.json"
 PROOF_SCHEMA = "crumple.proof/1"
 PROOF_FILE = "proof.json"
-CERTIFICATE_SCHEMA = "crumple.certificate/2"
+CERTIFICATE_SCHEMA = "crumple.certificate/3"
 
 
 def train_stage(
@@ -86,8 +86,8 @@ def prove_stage(
 ) -> Artefact:
     """Prove every requirement on a deployed model; write a property and a certificate file for each.
 
-    The payload of ``proof.json`` lists the verdicts: ``proved``, ``violated`` or ``unknown`` (which has no
-    certificate, and is a failure).
+    The payload of ``proof.json`` lists the verdicts: ``proved``, ``violated``, or ``unknown`` or ``vacuous``
+    (which have no certificate, and are failures).
 
     Parameters
     ----------
@@ -111,8 +111,8 @@ def prove_stage(
             property_file = folder / f"{requirement.id}.property.json"
             write_bytes(property_file, envelope(PROPERTY_SCHEMA, requirement.payload()))
             row: dict[str, Any] = {**requirement.payload(), "detail": ""}
-            if isinstance(verdict, Unknown):
-                row |= {"verdict": "unknown", "detail": verdict.reason}
+            if isinstance(verdict, Unknown | Vacuous):
+                row |= {"verdict": "unknown" if isinstance(verdict, Unknown) else "vacuous", "detail": verdict.reason}
             else:
                 certificate = envelope(
                     CERTIFICATE_SCHEMA,
@@ -124,8 +124,8 @@ def prove_stage(
                 row["certificate_bytes"] = len(certificate)
                 if isinstance(verdict, Proved) and verdict.bound is not None:
                     row["detail"] = f"y <= {verdict.bound.numerator // verdict.bound.denominator} on the whole set"
-                elif verdict.certificate["cases"]:
-                    row["detail"] = f"{len(verdict.certificate['cases'])} sets of windows, each proved on the whole set"
+                elif isinstance(verdict, Proved) and verdict.certificate["trees"]:
+                    row["detail"] = "proved over all windows that confirmation looks at together"
             verdicts.append(row)
             advance(done + 1, f"{requirement.id} {row['verdict']}")
         proved = sum(row["verdict"] == "proved" for row in verdicts)
@@ -135,10 +135,32 @@ def prove_stage(
 
 
 @dataclass(frozen=True, slots=True)
+class Result:
+    """What a certificate turned out to be worth.
+
+    Attributes
+    ----------
+    certificate : str
+        The property's files, below the folder that was checked, without what follows their first dot.
+    property_id, text : str
+    verdict : str
+        ``proved``; ``violated`` by a counterexample that was replayed; or ``rejected``.
+    reason : str
+        Why it is not proved.
+    """
+
+    certificate: str
+    property_id: str
+    text: str
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """What the standalone checker said of a folder."""
 
-    results: tuple[checker.Result, ...]
+    results: tuple[Result, ...]
 
     @property
     def proved(self) -> int:
@@ -152,19 +174,41 @@ class Checked:
 
 
 def check_folder(folder: Path) -> Checked:
-    """Run the standalone checker over a folder.
+    """Run the standalone checker over a folder, and replay the counterexamples of what is violated.
 
     Raises
     ------
     InputDataError
-        The folder does not exist or holds no certificate and no property.
+        The folder does not exist or holds no property.
     """
     if not folder.is_dir():
         raise InputDataError(f"{folder}: no such folder; give one that holds model.json and *.certificate.json")
-    results = checker.check_folder(folder)
+    results = []
+    for name, verdict, told in checker.check_folder(folder):
+        property_id, text, reason = Path(name).name, told if verdict == "proved" else "", told
+        if verdict == "proved":
+            reason = ""
+        elif _is_violated(folder, name):
+            verdict, reason = "violated", "a sequence of the set breaks it when replayed"
+        results.append(Result(f"{name}.certificate.json", property_id, text, verdict, reason))
     if not results:
-        raise InputDataError(f"{folder}: holds no *.certificate.json; run `crumple prove` first")
+        raise InputDataError(f"{folder}: holds no *.property.json; run `crumple prove` first")
     return Checked(tuple(results))
+
+
+def _is_violated(folder: Path, name: str) -> bool:
+    """Whether a property's certificate carries a counterexample that holds when it is replayed."""
+    try:
+        payload, digest, _ = checker.read(folder / f"{name}.property.json", PROPERTY_SCHEMA)
+        certificate, _, parents = checker.read(folder / f"{name}.certificate.json", CERTIFICATE_SCHEMA)
+        for path in sorted(folder.rglob(deployed.FILE)):
+            model, model_digest, _ = checker.read(path, deployed.SCHEMA)
+            if parents == {"model": model_digest, "property": digest}:
+                witness.check(checker.Model(model), payload, certificate)
+                return True
+    except checker.Rejected:
+        return False
+    return False
 
 
 def read_proof(folder: Path) -> Artefact:

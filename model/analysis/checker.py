@@ -1,23 +1,19 @@
 #!/usr/bin/env python3
 """Checks proofs about a deployed airbag crash classifier. Trusts nobody.
 
-Run it alone: ``python checker.py FOLDER``. It needs Python 3.10 and nothing else, imports nothing of the
-project that made the proofs, uses integers and fractions only, and recomputes everything. FOLDER holds,
-anywhere below it, one ``model.json``, properties ``*.property.json`` and certificates ``*.certificate.json``,
-which name model and property by the SHA-256 of their files. The format is told in ``certificates.md``.
+Run it alone: ``python checker.py FOLDER``. It needs Python 3.10 and nothing else, imports nothing of the project that
+made the proofs, uses integers and fractions only, and recomputes everything. ``certificates.md`` tells the format of
+the files in FOLDER, and the exact meaning of every set and claim. Words used in every function:
 
-The model computes, for each window of sensor counts ``u`` (clamped integers, zeros before the start), sums ``x``
-of blocks of samples, ``z = W x + b``, ``h = max(0, z)``, ``y = v . h + c``; it votes if ``y > 0`` and requests fire
-if K of the last M samples voted. Every claim becomes: some *goals* (window a has y >= 1, window b has y <= 0 ...)
-never hold together, for all sequences of a set. Its samples are linear in latent variables q in a box, with rows
-``a . q <= d``. A leaf of a proof tree adds the goals up with weights >= 0 and shows that the sum is negative:
-
-- for v_j > 0, v_j max(0, z_j) = max(0, v_j z_j): the tree chooses "in" (v_j z_j) or "out" (0), with both branches
-  present at every split, so the larger bound holds for every q. Undecided, a chord over the interval of z_j;
-- for v_j < 0, -|v_j| max(0, z_j) <= -|v_j| t z_j for any t in [0, 1]; rows enter with any price >= 0;
-- latents that stand for integers may be split: q <= m or q >= m + 1.
-
-So multipliers can be bad, but not wrong. ``violated`` carries a sequence that is checked and replayed.
+- ``voter``: what turns counts into votes: the net, or the arming sum written as a net of one node. A window is named
+  by its last sample, ``end``, and votes if y >= 1; fire is requested (arming is true) at K votes of the last M.
+- ``described``: the set of a property, as in its file; ``poly``: the set as a polytope, ``length`` samples of it where
+  it has no end; ``by_ms``: the time limit of a claim; ``value``: JSON, not yet believed; ``name``: of it, in a refusal.
+- goal: a number that is >= 0 if a window votes, or if it does not. A *leaf* of a proof tree adds the ``goals`` up with
+  weights >= 0 and shows that the sum is negative on the whole set: then they never hold together. For that it
+  replaces v max(0, z) by something linear and no smaller. For v < 0: v t z, any t in [0, 1]. For v > 0: v t z + v s,
+  s the largest max(0, z) - t z; or, since max(0, v z) is v z or 0, the tree follows both: the larger one is right.
+  A row a . q <= d enters with any price >= 0. So multipliers can be bad, but not wrong.
 """
 
 from __future__ import annotations
@@ -25,645 +21,379 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Iterator
 from fractions import Fraction
-from itertools import combinations
-from math import comb
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ENVELOPE = {"config", "files", "made_by", "parents", "payload", "schema", "sha256"}
-MODEL_KEYS = {
+ENVELOPE = ("config", "files", "made_by", "parents", "payload", "schema", "sha256")
+MODEL = (
     "sample_rate_hz", "lsb_g", "polarity", "clamp_lsb", "block_samples", "hidden_weight", "hidden_bias",
     "output_weight", "output_bias", "confirm_votes", "confirm_window", "arming",
-}  # fmt: skip
-ARMING_KEYS = {"lsb_g", "clamp_lsb", "window_samples", "threshold_lsb", "hold_samples"}
-PROPERTY_KEYS = {"id", "property", "text", "claim", "rationale", "origin", "set", "by_ms"}
-CLOSED_CLAIMS = ("never_arms", "arms_by", "accumulators_fit", "resets")
-SIGNAL_KEYS = {"amplitude_g", "below_g", "slew_g_per_ms", "velocity_range_kmh", "step_g", "corrupted_samples"}
-TOLERANCE_KEYS = {"gain", "offset_g", "noise_g"}
-FINITE_KEYS = {
-    "recorded": {"counts"},
-    "corridor": {"lower", "upper", "phase_samples"},
-    "pulse": {"shape", "delta_v_from_kmh", "delta_v_to_kmh", "duration_from_ms", "duration_to_ms"},
-}
-STANDARD_GRAVITY = Fraction(980665, 100000)  # m/s^2, exact by definition
+)  # fmt: skip
+ARMING = ("lsb_g", "clamp_lsb", "window_samples", "threshold_lsb", "hold_samples")
+PROPERTY = ("id", "property", "text", "claim", "rationale", "origin", "set", "by_ms")
+GRAVITY = Fraction(980665, 100000)  # m/s^2, exact by definition
 PI_60 = 3622009729038561421  # floor(pi * 2**60)
-INT16, INT32, INT64 = 2**15 - 1, 2**31 - 1, 2**63 - 1
+INT16, INT31, INT63 = 2**15 - 1, 2**31 - 1, 2**63 - 1
+
+Form = tuple[Any, dict[int, Any]]  # a constant, and factors of latents
+Row = tuple[dict[int, Any], Any]  # factors of latents, and what their sum must not exceed
+Goal = tuple[list[tuple[int, list[int], int]], int]  # nodes (v, gains of z, bias of z); constant, to add to v max(0, z)
+Chosen = dict[tuple[int, int], bool]  # nodes (goal, node) with v > 0 that count as v z (True) or as 0 on a branch
+Question = tuple[dict[int, bool], range, list[range], bool, int]  # see questions()
 
 
 class Rejected(Exception):
     """Why a certificate is not accepted."""
 
 
-class Result(NamedTuple):
-    """One certificate's outcome; ``verdict`` is proved, violated or rejected."""
-
-    certificate: str
-    property_id: str
-    text: str
-    verdict: str
-    reason: str
-
-
 class Polytope(NamedTuple):
-    """Sequences: latent boxes, rows (coefficients, limit), samples (constant, coefficients), latents whole or real."""
+    """Latents in a box, within rows; samples, and what is whole, as forms of them; sample at time zero, if any."""
 
     box: list[tuple[int, int]]
-    rows: list[tuple[dict[int, int], int]]
-    samples: list[tuple[Any, dict[int, Any]]]
-    whole: bool
-
-
-class Goal(NamedTuple):
-    """A number that is >= 0 if the goal holds: constant + sum of v max(0, z) over nodes (v, gains of z, bias of z)."""
-
-    nodes: list[tuple[int, list[int], int]]
-    constant: int
-
-
-class Sensor(NamedTuple):
-    """What turns physical units into counts, and how long the controller looks back."""
-
-    lsb_g: Fraction
-    clamp: int
-    rate_hz: int
-    window: int
-    history: int
+    rows: list[Row]
+    samples: list[Form]
+    whole: list[Form]
+    zero: int | None
 
 
 def need(condition: bool, reason: str) -> None:
-    """Reject unless the condition holds."""
+    """Reject for this ``reason`` unless the ``condition`` holds."""
     if not condition:
         raise Rejected(reason)
 
 
-def integer(value: Any, low: int, high: int, name: str) -> int:
-    """An integer in a range; True, 1.0 and "1" are none."""
-    need(type(value) is int and low <= value <= high, f"{name} must be an integer from {low} to {high}")
-    return int(value)
+def fields(value: Any, keys: tuple[str, ...], name: str) -> list[Any]:
+    """The values of an object that has exactly these ``keys``, in their order."""
+    need(isinstance(value, dict) and set(value) == set(keys), f"{name} has unknown or missing keys")
+    return [value[key] for key in keys]
 
 
-def rational(value: Any, name: str, signed: bool = False) -> Fraction:
-    """A positive (unless signed) number written exactly, such as "1/16" or "2.5"."""
-    need(
-        isinstance(value, str) and 0 < len(value) <= 200 and not set(value) & set("eE_"),
-        f"{name} must be a number in text",
-    )
+def integers(value: Any, low: int, high: int, size: int, name: str) -> list[int]:
+    """A list of ``size`` integers from ``low`` to ``high``; True, 1.0 and "1" are none."""
+    need(isinstance(value, list | tuple) and len(value) == size, f"{name} must be a list of {size} integers")
+    for item in value:
+        need(type(item) is int and low <= item <= high, f"{name} must be an integer from {low} to {high}")
+    return list(value)
+
+
+def rational(value: Any, name: str) -> Fraction:
+    """A positive number written exactly, such as "1/16" or "2.5"."""
     try:
+        need(isinstance(value, str) and len(value) <= 200 and not set(value) & set("eE_"), f"{name} must be text")
         number = Fraction(value)
     except (ValueError, ZeroDivisionError):
         raise Rejected(f"{name} = {value!r} is no number") from None
-    need(signed or number > 0, f"{name} must be positive")
+    need(number > 0, f"{name} must be positive")
     return number
 
 
-def canonical(value: Any) -> bytes:
-    """The one way to write a JSON value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
-
-
 def read(path: Path, schema: str) -> tuple[Any, str, Any]:
-    """Payload, SHA-256 of the file, and parents of a document that is intact and written canonically."""
+    """Payload, SHA-256 of the file and parents of the document at ``path``, if intact and of this ``schema``."""
     try:
         data = path.read_bytes()
         document = json.loads(data)
-        need(isinstance(document, dict) and set(document) == ENVELOPE, f"{path.name} is not a crumple document")
-        need(canonical(document) == data, f"{path.name} is not in canonical form: its bytes were changed")
-        content = canonical({key: value for key, value in document.items() if key != "sha256"})
+        *_, parents, payload, found, digest = fields(document, ENVELOPE, path.name)
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"))
     except (OSError, ValueError, RecursionError) as error:
         raise Rejected(f"{path.name} cannot be read: {error}") from None
-    need(hashlib.sha256(content).hexdigest() == document["sha256"], f"{path.name} was changed after it was written")
-    need(document["schema"] == schema, f"{path.name} has schema {document['schema']!r}, expected {schema!r}")
-    return document["payload"], hashlib.sha256(data).hexdigest(), document["parents"]
+    own = hashlib.sha256(text.removesuffix(f',"sha256":"{digest}"}}').encode() + b"}\n").hexdigest()
+    intact = own == digest and data == f"{text}\n".encode()
+    need(intact and found == schema, f"{path.name} was changed after it was written, or is not {schema}")
+    return payload, hashlib.sha256(data).hexdigest(), parents
+
+
+class Voter:
+    """Sums x of blocks of clamped counts; z = W x + b; y = v . max(0, z) + c; a vote if y > 0; K of M votes count."""
+
+    def __init__(self, numbers: list[Any], lsb: Any, net: list[Any]) -> None:
+        self.rate, self.clamp, self.block, self.k, self.m = integers(numbers, 1, 10**6, 5, "rate, clamp, block, K or M")
+        weight, bias, out, out_bias = net  # W, b, v, c
+        need(isinstance(weight, list) and bool(weight) and isinstance(weight[0], list), "hidden_weight is no matrix")
+        self.weight = [integers(row, -INT16, INT16, len(weight[0]), "a row of hidden_weight") for row in weight]
+        self.bias = integers(bias, -INT31, INT31, len(weight), "hidden_bias")
+        self.out = integers(out, -INT16, INT16, len(weight), "output_weight")
+        (self.out_bias,) = integers([out_bias], -INT63, INT63, 1, "output_bias")
+        self.lsb_g, self.window, x = rational(lsb, "lsb_g"), len(weight[0]) * self.block, self.block * self.clamp
+        hidden = [sum(map(abs, row)) * x + abs(b) for row, b in zip(self.weight, self.bias, strict=True)]
+        output = sum(abs(v) * z for v, z in zip(self.out, hidden, strict=True)) + abs(self.out_bias)
+        need(max(x, *hidden) <= INT31 and output <= INT63, "an accumulator may overflow")  # in whatever order it adds
 
 
 class Model:
-    """The deployed integers, each checked for type and range."""
+    """The two paths of a deployed model's ``payload``: ``main`` and ``arming`` voter, and how long arming holds."""
 
     def __init__(self, payload: Any) -> None:
-        need(isinstance(payload, dict) and set(payload) == MODEL_KEYS, "the model has unknown or missing keys")
-        self.rate_hz = integer(payload["sample_rate_hz"], 1, 10**6, "sample_rate_hz")
-        self.lsb_g = rational(payload["lsb_g"], "lsb_g")
-        self.clamp = integer(payload["clamp_lsb"], 1, INT16, "clamp_lsb")
-        self.block = integer(payload["block_samples"], 1, 64, "block_samples")
-        rows = payload["hidden_weight"]
-        need(isinstance(rows, list) and 1 <= len(rows) <= 64 and isinstance(rows[0], list), "hidden_weight: no matrix")
-        self.n_blocks = len(rows[0])
-        need(1 <= self.n_blocks <= 256, "a row of hidden_weight must have 1 to 256 entries")
-        need(all(isinstance(row, list) and len(row) == self.n_blocks for row in rows), "hidden_weight is ragged")
-        self.weight = [[integer(w, -INT16, INT16, "hidden_weight") for w in row] for row in rows]
-        for key in ("hidden_bias", "output_weight"):
-            need(isinstance(payload[key], list) and len(payload[key]) == len(rows), f"{key} has the wrong length")
-        self.bias = [integer(b, -INT32, INT32, "hidden_bias") for b in payload["hidden_bias"]]
-        self.out = [integer(v, -INT16, INT16, "output_weight") for v in payload["output_weight"]]
-        self.out_bias = integer(payload["output_bias"], -INT64, INT64, "output_bias")
-        self.votes_window = integer(payload["confirm_window"], 1, 32, "confirm_window")
-        self.votes = integer(payload["confirm_votes"], 1, self.votes_window, "confirm_votes")
-        arming = payload["arming"]
-        need(isinstance(arming, dict) and set(arming) == ARMING_KEYS, "arming has unknown or missing keys")
-        self.arming_lsb_g = rational(arming["lsb_g"], "arming.lsb_g")
-        self.arming_clamp = integer(arming["clamp_lsb"], 1, INT16, "arming.clamp_lsb")
-        self.arming_window = integer(arming["window_samples"], 1, 256, "arming.window_samples")
-        self.arming_threshold = integer(arming["threshold_lsb"], 1, INT32, "arming.threshold_lsb")
-        self.arming_hold = integer(arming["hold_samples"], 0, 10**4, "arming.hold_samples")
-        self.window = self.n_blocks * self.block
-        history = self.window + self.votes_window - 1
-        self.main = Sensor(self.lsb_g, self.clamp, self.rate_hz, self.window, history)
-        self.safing = Sensor(self.arming_lsb_g, self.arming_clamp, self.rate_hz, self.arming_window, history)
-
-    def output(self, window: list[int]) -> int:
-        """y of one window of counts."""
-        u = [max(-self.clamp, min(self.clamp, value)) for value in window]
-        x = [sum(u[i * self.block : (i + 1) * self.block]) for i in range(self.n_blocks)]
-        y = self.out_bias
-        for row, bias, v in zip(self.weight, self.bias, self.out, strict=True):
-            y += v * max(0, bias + sum(w * s for w, s in zip(row, x)))  # noqa: B905
-        return y
-
-    def requests_fire(self, counts: list[int]) -> bool:
-        """Whether a fire is requested at any sample of a sequence that starts from rest."""
-        padded, votes = [0] * (self.window - 1) + counts, []
-        for k in range(len(counts)):
-            votes.append(self.output(padded[k : k + self.window]) > 0)
-            if sum(votes[-self.votes_window :]) >= self.votes:
-                return True
-        return False
+        rate, lsb, _, clamp, block, *net, k, m, arming = fields(payload, MODEL, "the model")
+        self.main = Voter([rate, clamp, block, k, m], lsb, net)
+        lsb, *numbers = fields(arming, ARMING, "arming")
+        clamp, length, threshold, self.hold = integers(numbers, 0, 10**7, 4, "arming")
+        net = [[[1] * length], [1 - threshold], [1], 0]  # sum >= threshold if z = sum + 1 - threshold >= 1
+        self.arming = Voter([rate, clamp, 1, 1, 1], lsb, net)
 
 
-def counts_of(sensor: Sensor, described: Any, key: str, unit: Fraction | int = 1) -> Fraction:
-    """A quantity of a set in counts (g times ``unit``), not rounded."""
-    return rational(described[key], key) * unit / sensor.lsb_g
+def pulse(voter: Voter, parts: dict[str, Any]) -> tuple[list[tuple[Fraction, Fraction]], Fraction]:
+    """Curve of a pulse of the middle delta-V for any duration of a cell, and the cell's relative spread of delta-V.
 
-
-def signals(sensor: Sensor, described: Any, length: int) -> Polytope:
-    """Any ``length`` samples in a row of u = s + o + e.
-
-    s in [-below, amplitude], |s_k - s_(k-1)| <= slew, and velocity (running sum) within a band over every window;
-    o starts at 0 and moves by no more than step in total; e is any value in at most so many samples. Each part is
-    optional but amplitude. Counts are integers, so |s| * lsb <= a means |s| <= floor(a / lsb), exactly.
+    ``parts`` are the set's. Impact lies anywhere within a sample period before the first sample after the quiet ones.
     """
-    need(set(described) - {"kind"} <= SIGNAL_KEYS and "amplitude_g" in described, "a signals set has other keys")
-    high = int(min(counts_of(sensor, described, "amplitude_g") // 1, sensor.clamp))
-    below = "below_g" if "below_g" in described else "amplitude_g"
-    low = -int(min(counts_of(sensor, described, below) // 1, sensor.clamp))
-    box: list[tuple[int, int]] = []
-    rows: list[tuple[dict[int, int], int]] = []
-    if "velocity_range_kmh" in described:  # latents p_0 .. p_length are velocities, the last window's in [0, V]
-        metre = Fraction(5, 18) * sensor.rate_hz / STANDARD_GRAVITY
-        band, n = int(counts_of(sensor, described, "velocity_range_kmh", metre) // 1), sensor.window
-        for i in range(length + 1):
-            far = max(0, -((i - length + n) // n))
-            box.append((-far * band, (far + 1) * band))
-            for j in range(i + 1, min(i + n, length) + 1) if i < length - n else ():
-                rows += [({j: 1, i: -1}, band), ({i: 1, j: -1}, band)]
-        samples = [{k + 1: 1, k: -1} for k in range(length)]
-        for k in range(length):
-            rows += [({k + 1: 1, k: -1}, high), ({k: 1, k + 1: -1}, -low)]
-    else:
-        box, samples = [(low, high)] * length, [{k: 1} for k in range(length)]
-    if "slew_g_per_ms" in described:
-        slew = int(counts_of(sensor, described, "slew_g_per_ms", Fraction(1000, sensor.rate_hz)) // 1)
-        for k in range(1, length):
-            rise = {i: samples[k].get(i, 0) - samples[k - 1].get(i, 0) for i in samples[k] | samples[k - 1]}
-            rows += [(rise, slew), ({i: -a for i, a in rise.items()}, slew)]
-    if "step_g" in described:  # latents are the rises and falls of the bias, which add up to no more than the step
-        step, first = int(counts_of(sensor, described, "step_g") // 1), len(box)
-        box += [(0, step)] * (2 * length)
-        rows.append((dict.fromkeys(range(first, first + 2 * length), 1), step))
-        for k in range(length):
-            up, down = range(first, first + k + 1), range(first + length, first + length + k + 1)
-            samples[k] = samples[k] | dict.fromkeys(up, 1) | dict.fromkeys(down, -1)
-    if "corrupted_samples" in described:  # e_k up to the sensor's range where flag b_k is 1, at most so many flags
-        budget, first = rational(described["corrupted_samples"], "corrupted_samples"), len(box)
-        need(budget.denominator == 1, "corrupted_samples must be a whole number")
-        reach = sensor.clamp + max(high, -low)
-        box += [(-reach, reach)] * length + [(0, 1)] * length
-        for k in range(length):
-            rows += [({first + k: s, first + length + k: -reach}, 0) for s in (1, -1)]
-            samples[k] = samples[k] | {first + k: 1}
-        rows.append((dict.fromkeys(range(first + length, first + 2 * length), 1), int(budget)))
-    return Polytope(box, rows, [(0, sample) for sample in samples], True)
-
-
-def sine(x: Fraction) -> tuple[Fraction, Fraction]:
-    """Bounds of sin(pi x) for x in [0, 1/2]: Taylor's series to the 21st power in 60-bit fixed point, +- 2**-40."""
-    t = x.numerator * PI_60 // x.denominator
-    term = total = t
-    for i in range(1, 11):
-        term = -(((term * t >> 60) * t >> 60) // (2 * i * (2 * i + 1)))
-        total += term
-    return max(Fraction(0), Fraction(total - 2**20, 2**60)), min(Fraction(1), Fraction(total + 2**20, 2**60))
-
-
-def shape_bounds(shape: str, x: Fraction) -> tuple[Fraction, Fraction]:
-    """Bounds of a pulse of unit area over [0, 1], at x; zero outside."""
-    folded = max(Fraction(0), min(x, 1 - x))
-    low, high = sine(folded)
-    if shape == "half_sine":
-        return low * Fraction(PI_60, 2**61), high * Fraction(PI_60 + 1, 2**61)
-    return (2 * low * low, 2 * high * high) if shape == "haversine" else (4 * folded, 4 * folded)
-
-
-def pulse(sensor: Sensor, described: Any) -> tuple[list[tuple[Fraction, Fraction]], Fraction]:
-    """Curve of a pulse of the middle delta-V for any duration of the cell, and the cell's relative spread of delta-V.
-
-    ``history`` quiet samples come first. Impact lies anywhere within a sample period before the next sample.
-    """
-    shape = described["shape"]
+    shape = parts.pop("shape", None)
     need(shape in ("half_sine", "haversine", "triangle"), f"the pulse shape {shape!r} is not known")
-    v_low, v_high = (rational(described[f"delta_v_{end}_kmh"], "delta_v") * Fraction(5, 18) for end in ("from", "to"))
-    t_low, t_high = (rational(described[f"duration_{end}_ms"], "duration") / 1000 for end in ("from", "to"))
-    need(v_low <= v_high and t_low <= t_high <= 1, "the cell of pulses is empty, or longer than 1 s")
-    middle = (v_low + v_high) / 2 / STANDARD_GRAVITY / sensor.lsb_g
-    curve = [(Fraction(0), Fraction(0))] * sensor.history
-    for k in range(int(t_high * sensor.rate_hz) + 1 + sensor.history):
-        early, late = Fraction(k, sensor.rate_hz) / t_high, Fraction(k + 1, sensor.rate_hz) / t_low
-        ends = [shape_bounds(shape, x) for x in (early, late)]
-        if early < Fraction(1, 2) < late:
-            ends.append((min(low for low, _ in ends), shape_bounds(shape, Fraction(1, 2))[1]))
-        low, high = min(low for low, _ in ends) * middle / t_high, max(high for _, high in ends) * middle / t_low
+
+    def bounds(x: Fraction) -> tuple[Fraction, Fraction]:
+        # Of a pulse of unit area over [0, 1]. sin(pi x): Taylor's series to the 21st power in 60-bit fixed point.
+        x = max(Fraction(0), min(x, 1 - x))
+        term = total = t = x.numerator * PI_60 // x.denominator
+        for i in range(1, 11):
+            term = -(((term * t >> 60) * t >> 60) // (2 * i * (2 * i + 1)))
+            total += term
+        low, high = (max(Fraction(0), Fraction(total + error, 2**60)) for error in (-(2**20), 2**20))
+        if shape == "half_sine":
+            return low * Fraction(PI_60, 2**61), high * Fraction(PI_60 + 1, 2**61)
+        return (2 * low * low, 2 * high * high) if shape == "haversine" else (4 * x, 4 * x)
+
+    v_low, v_high = (rational(parts.pop(f"delta_v_{end}_kmh", None), "delta_v") for end in ("from", "to"))
+    t_low, t_high = (rational(parts.pop(f"duration_{end}_ms", None), "duration") for end in ("from", "to"))
+    need(v_low <= v_high and t_low <= t_high <= 1000, "the cell of pulses is empty, or longer than 1 s")
+    area = (v_low + v_high) / 2 * Fraction(5, 18) * 1000 / GRAVITY / voter.lsb_g  # counts times ms
+    quiet = voter.window + voter.m - 1
+    curve = [(Fraction(0), Fraction(0))] * quiet
+    for i in range(int(t_high * voter.rate / 1000) + 1 + quiet):
+        early, late = Fraction(1000 * i, voter.rate) / t_high, Fraction(1000 * (i + 1), voter.rate) / t_low
+        at = [bounds(x) for x in (early, late, min(max(early, Fraction(1, 2)), late))]
+        low, high = min(at)[0] * area / t_high, max(top for _, top in at) * area / t_low
         curve.append((Fraction(low * 2**12 // 1, 2**12), Fraction(-(-high * 2**12 // 1), 2**12)))
     return curve, (v_high - v_low) / (v_high + v_low)
 
 
-def finite(sensor: Sensor, described: Any) -> Polytope:
-    """Sequences (1 + gain) a_k + offset + noise_k around a curve a; gain and offset are shared by all samples.
+def polytope(voter: Voter, claim: str, described: Any, length: int) -> Polytope:
+    """Sequences of a set; for the ``claim`` monotone two windows of it, the second nowhere below the first."""
+    parts = dict(described) if isinstance(described, dict) else {}
+    kind, n, most, real = parts.pop("kind", None), voter.window, voter.clamp, 0
+    need(kind in ("signals", "corridor", "pulse"), f"set kind {kind!r} is not known")
+    box, rows, samples, zero = list[tuple[int, int]](), list[Row](), list[Form](), -1 if "phase_samples" in parts else 0
 
-    Latent 0 is the gain, 1 the offset, 2 + k the k-th sample's own deviation, each in [-1, 1] of its bound. Where the
-    sensor may clip, the sample is anything between its clipped extremes.
-    """
-    kind, spread = described["kind"], Fraction(0)
-    need(set(described) - {"kind"} - TOLERANCE_KEYS <= FINITE_KEYS[kind], f"a {kind} set has other keys")
-    missing = FINITE_KEYS[kind] - set(described) - {"phase_samples"}
-    need(not missing, f"a {kind} set needs {', '.join(sorted(missing))}")
-    if kind == "pulse":
-        curve, spread = pulse(sensor, described)
-        need("noise_g" in described, "a pulse set needs noise_g of half a count or more: the sensor rounds")
-        need(counts_of(sensor, described, "noise_g") >= Fraction(1, 2), "noise_g must be half a count or more")
+    def counts(key: str, unit: Fraction | int = 1) -> Fraction:
+        return rational(parts.pop(key), key) * unit / voter.lsb_g if key in parts else Fraction(0)
+
+    if kind == "signals":  # s in [-below, amplitude]; its velocity, a running sum, in a band over every window
+        high = min(int(rational(parts.pop("amplitude_g", None), "amplitude_g") / voter.lsb_g), voter.clamp)
+        low = -min(int(counts("below_g")), voter.clamp) if "below_g" in parts else -high
+        box, samples, most = [(low, high)] * length, [(0, {k: 1}) for k in range(length)], max(high, -low)
+        if "velocity_range_kmh" in parts:  # latents p_0 .. p_length: velocities, in [0, band] over the last window
+            band = int(counts("velocity_range_kmh", Fraction(5, 18) * voter.rate / GRAVITY))
+            far = [max(0, -((i - length + n) // n)) for i in range(length + 1)]
+            box, samples = [(-f * band, (f + 1) * band) for f in far], [(0, {k + 1: 1, k: -1}) for k in range(length)]
+            pairs = [(i, j) for i in range(length - n) for j in range(i + 1, i + n + 1)]
+            rows = [({i: s, j: -s}, band) for i, j in pairs for s in (-1, 1)]
+            bounds = [(s, limit) for s, limit in ((1, high), (-1, -low)) if limit < band]
+            rows += [({k + 1: s, k: -s}, limit) for k in range(length) for s, limit in bounds]
     else:
-        ends = [described["counts"]] * 2 if kind == "recorded" else [described["lower"], described["upper"]]
-        for end in ends:
-            need(isinstance(end, list | tuple) and 1 <= len(end) <= 4096, "counts must be a list of 1 to 4096")
-        lower, upper = ([Fraction(integer(u, -sensor.clamp, sensor.clamp, kind)) for u in end] for end in ends)
-        need(
-            len(lower) == len(upper) and all(a <= b for a, b in zip(lower, upper, strict=True)), "the corridor is empty"
-        )
-        if "phase_samples" in described:  # the curves, straight between samples, start up to one period earlier
-            need(described["phase_samples"] == "1", "phase_samples must be 1")
-            lower = [min(pair) for pair in zip(lower, [*lower[1:], lower[-1]], strict=True)]
-            upper = [max(pair) for pair in zip(upper, [*upper[1:], upper[-1]], strict=True)]
-        curve = list(zip(lower, upper, strict=True))
-    gain = rational(described["gain"], "gain") if "gain" in described else Fraction(0)
-    gain = spread + gain + spread * gain
-    offset, noise = (counts_of(sensor, described, key) if key in described else 0 for key in ("offset_g", "noise_g"))
-    samples: list[tuple[Any, dict[int, Any]]] = []
-    for k, (low, high) in enumerate(curve):
-        middle, half = (low + high) / 2, (high - low) / 2 * (1 + gain) + noise
-        reach = abs(gain * middle) + offset + half
-        if abs(middle) + reach <= sensor.clamp:
-            samples.append((middle, {0: gain * middle, 1: offset, 2 + k: half}))
+        spread = Fraction(0)  # s = curve (1 + gain) + offset + own deviation, anything if the sensor clips it
+        if kind == "pulse":
+            curve, spread = pulse(voter, parts)
+            need(rational(parts.get("noise_g"), "noise_g") >= voter.lsb_g / 2, "noise_g must be half a count or more")
+            zero = n + voter.m - 2
         else:
-            ends = [max(-sensor.clamp, min(sensor.clamp, end)) for end in (middle - reach, middle + reach)]
-            samples.append(((ends[0] + ends[1]) / 2, {2 + k: (ends[1] - ends[0]) / 2}))
-    return Polytope([(-1, 1)] * (2 + len(curve)), [], samples, False)
+            ends = [parts.pop("lower", None), parts.pop("upper", None)]
+            need(isinstance(ends[0], list | tuple) and 1 <= len(ends[0]) <= 4096, "a sequence has 1 to 4096 counts")
+            lower, upper = (integers(end, -voter.clamp, voter.clamp, len(ends[0]), "a sequence") for end in ends)
+            curve = [(Fraction(low), Fraction(high)) for low, high in zip(lower, upper, strict=True)]
+            need(all(low <= high for low, high in curve), "the corridor is empty")
+            if "phase_samples" in parts:  # the curves, straight between samples, start up to one period earlier
+                need(parts.pop("phase_samples") == "1", "phase_samples must be 1")
+                curve = [(min(a[0], b[0]), max(a[1], b[1])) for a, b in zip(curve, curve[1:] + curve[-1:], strict=True)]
+        offset, noise, clip = counts("offset_g"), counts("noise_g"), Fraction(voter.clamp)
+        gain = (1 + spread) * (1 + counts("gain", voter.lsb_g)) - 1
+        for k, (bottom, top) in enumerate(curve):  # latents: gain, offset, then each sample's own, all in [-1, 1]
+            middle, half = (bottom + top) / 2, (top - bottom) / 2 * (1 + gain) + noise
+            reach = abs(gain * middle) + offset + half
+            if abs(middle) + reach <= clip:
+                samples.append((middle, {0: gain * middle, 1: offset, 2 + k: half}))
+            else:
+                bottom, top = (max(-clip, min(clip, middle + s * reach)) for s in (-1, 1))
+                samples.append(((bottom + top) / 2, {2 + k: (top - bottom) / 2}))
+        real, length, box = len(curve) + 2, len(curve), [(-1, 1)] * (len(curve) + 2)
+    if "slew_g_per_ms" in parts:  # |s_k - s_(k-1)| <= slew
+        slew = int(counts("slew_g_per_ms", Fraction(1000, voter.rate)))
+        for (start, old), (stop, new) in pairwise(samples):
+            rise = {i: new.get(i, 0) - old.get(i, 0) for i in new | old}
+            rows += [({i: s * a for i, a in rise.items()}, slew - s * (stop - start)) for s in (1, -1)]
+    if "step_g" in parts:  # u = s + o; latents: the rises, then the falls of o, which add up to no more than the step
+        step, first = int(counts("step_g")), len(box)
+        box = box + [(0, step)] * (2 * length)
+        rows.append((dict.fromkeys(range(first, len(box)), 1), step))
+        for k, (constant, form) in enumerate(samples):
+            falls = dict.fromkeys(range(first + length, first + length + k + 1), -1)
+            samples[k] = (constant, form | dict.fromkeys(range(first, first + k + 1), 1) | falls)
+    if "corrupted_samples" in parts:  # u = s + o + e, in the sensor's range; latents: e, 0 where its flag is 0; flags
+        budget, first, far_off = int(counts("corrupted_samples", voter.lsb_g)), len(box), voter.clamp + most
+        box = box + [(-far_off, far_off)] * length + [(0, 1)] * length
+        rows.append((dict.fromkeys(range(first + length, len(box)), 1), budget))
+        rows += [({first + k: s, first + length + k: -far_off}, 0) for k in range(length) for s in (1, -1)]
+        samples = [(constant, form | {first + k: 1}) for k, (constant, form) in enumerate(samples)]
+        limits = [(s, constant, form) for constant, form in samples for s in (1, -1)]
+        rows += [({i: s * a for i, a in form.items()}, voter.clamp - s * constant) for s, constant, form in limits]
+    if claim == "monotone":
+        need(set(described) <= {"kind", "amplitude_g", "below_g"} and length == 2 * n, "monotone: two windows of a box")
+        rows = [({k: 1, n + k: -1}, 0) for k in range(n)]
+    need(not parts, f"the set has unknown keys: {sorted(parts)}")
+    whole = samples + [(0, {i: 1}) for i in range(real, len(box))]
+    return Polytope(box, rows, samples, whole, None if kind == "signals" else zero)
 
 
-def polytope(sensor: Sensor, described: Any, length: int) -> Polytope:
-    """The set; ``length`` samples of it where it has no end of its own."""
-    need(isinstance(described, dict) and isinstance(described.get("kind"), str), "the set has no kind")
-    need(
-        described["kind"] == "signals" or described["kind"] in FINITE_KEYS, f"set kind {described['kind']!r}: not known"
-    )
-    return signals(sensor, described, length) if described["kind"] == "signals" else finite(sensor, described)
-
-
-def last_in_time(sensor: Sensor, described: Any, by_ms: Any) -> int:
-    """Index of the last sample of a finite set that is surely no later than ``by_ms`` after its time zero."""
-    last = int(rational(by_ms, "by_ms") * sensor.rate_hz / 1000)
-    if described["kind"] == "pulse":
-        return sensor.history + last - 1
-    return last - 1 if "phase_samples" in described else last
-
-
-def goal(model: Model, poly: Polytope, end: int, sign: int) -> Goal:
-    """The goal that the window which ends at sample ``end`` votes (sign 1: y >= 1) or not (sign -1: y <= 0)."""
-    window = [poly.samples[k] if k >= 0 else (0, {}) for k in range(end - model.window + 1, end + 1)]
-    numbers = [number for constant, sample in window for number in (constant, *sample.values())]
+def goal_of(voter: Voter, poly: Polytope, end: int, votes: bool) -> Goal:
+    """The goal that the window which ends at sample ``end`` ``votes`` (y - 1 >= 0), or does not (-y >= 0)."""
+    window = [poly.samples[k] if k >= 0 else (0, {}) for k in range(end - voter.window + 1, end + 1)]
     unit = 1
-    for number in numbers:
+    for number in [number for constant, form in window for number in (constant, *form.values())]:
         unit *= Fraction(number * unit).denominator
-    inputs: list[list[int]] = []
-    for i in range(model.n_blocks):
-        block = [0] * (len(poly.box) + 1)
-        for constant, sample in window[i * model.block : (i + 1) * model.block]:
-            block[-1] += int(constant * unit)
-            for latent, factor in sample.items():
-                block[latent] += int(factor * unit)
-        inputs.append(block)
-    nodes = []
-    for row, bias, v in zip(model.weight, model.bias, model.out, strict=True):
+    inputs = [[0] * (len(poly.box) + 1) for _ in voter.weight[0]]
+    for k, (constant, form) in enumerate(window):
+        for latent, factor in (*form.items(), (-1, constant)):
+            inputs[k // voter.block][latent] += int(factor * unit)
+    sign, nodes = 1 if votes else -1, []
+    for row, bias, v in zip(voter.weight, voter.bias, voter.out, strict=True):
         gains = [sum(w * x for w, x in zip(row, column, strict=True) if x) for column in zip(*inputs, strict=True)]
         nodes.append((sign * v, gains[:-1], gains[-1] + bias * unit))
-    return Goal(nodes, (sign * model.out_bias - (sign > 0)) * unit)
+    return nodes, (sign * voter.out_bias - votes) * unit
 
 
-def maximum(gains: list[int], constant: int, box: list[tuple[int, int]]) -> int:
-    """Largest value of a linear form over a box."""
-    return constant + sum(g * (hi if g > 0 else lo) for g, (lo, hi) in zip(gains, box, strict=True) if g)
+def leaf_bound(poly: Polytope, rows: list[Row], goals: list[Goal], chosen: Chosen, leaf: Any) -> Any:
+    """Upper bound of the weighted sum of goals over set and ``rows``, by multipliers of a ``leaf``, as ``chosen``."""
 
+    def maximum(gains: list[Any]) -> Any:
+        return sum(g * (high if g > 0 else low) for g, (low, high) in zip(gains, poly.box, strict=True) if g)
 
-Key = tuple[int, int]
-
-
-def leaf_bound(
-    poly: Polytope, goals: list[Goal], box: list[tuple[int, int]], chosen: dict[Key, bool],
-    weights: list[int], factors: dict[Key, int], prices: dict[int, int],
-) -> int:  # fmt: skip
-    """Upper bound, over the box and the rows, of the goals' weighted sum; goals hold together only if it is >= 0.
-
-    ``factors`` are the t of negative nodes times their goal's weight.
-    """
-    total, constant = [0] * len(box), 0
-    for g, (weight, goal) in enumerate(zip(weights, goals, strict=True)):
-        constant += weight * goal.constant
-        for j, (v, gains, bias) in enumerate(goal.nodes):
-            if v < 0:
-                scale = factors.get((g, j), 0)
-            elif (g, j) in chosen:
-                scale = weight if chosen[g, j] else 0
-            else:
-                high, low = maximum(gains, bias, box), -maximum([-a for a in gains], -bias, box)
-                scale = 0 if high <= 0 else weight if low >= 0 else weight * high // (high - low)
-                if low < 0 < high:  # between low and high, weight * max(0, z) <= scale * z + this shift / v
-                    constant += v * max(-scale * low, (weight - scale) * high)
-            if scale and v:
-                scale *= v
-                constant += scale * bias
-                total = [t + scale * a for t, a in zip(total, gains, strict=True)]
-    for number, price in prices.items():
-        row, limit = poly.rows[number]
-        constant += price * limit
-        for latent, a in row.items():
+    factors, prices = fields(leaf, ("goals", "prices"), "a leaf")
+    need(isinstance(factors, list) and len(factors) == len(goals), "a leaf has one list of factors for each goal")
+    total, constant = [0] * len(poly.box), 0
+    for g, (nodes, least) in enumerate(goals):
+        weight, *scales = integers(factors[g], 0, 2**400, 1 + len(nodes), "weight and factors")
+        constant += weight * least
+        for j, ((v, gains, bias), scale) in enumerate(zip(nodes, scales, strict=True)):
+            need(scale <= weight, "a factor exceeds its goal's weight")
+            if (g, j) in chosen:
+                scale = weight * chosen[g, j]
+            elif v > 0 and weight:
+                ends = bias - maximum([-a for a in gains]), bias + maximum(gains)
+                constant += v * max(weight * max(0, z) - scale * z for z in ends)
+            if v and scale:
+                constant += v * scale * bias
+                total = [t + v * scale * a for t, a in zip(total, gains, strict=True)]
+    need(isinstance(prices, list), "prices must be pairs")
+    for pair in prices:
+        number, price = integers(pair, 0, 2**400, 2, "a row and its price")
+        need(number < len(rows), "a price is for a row that is not there")
+        constant += price * rows[number][1]
+        for latent, a in rows[number][0].items():
             total[latent] -= price * a
-    return maximum(total, constant, box)
+    return constant + maximum(total)
 
 
-def numbered(items: Any, size: int, name: str) -> list[tuple[int, ...]]:
-    """A list of lists of ``size`` integers >= 0, the leading ones (the index) not twice the same."""
-    need(
-        isinstance(items, list) and all(isinstance(item, list) and len(item) == size for item in items),
-        f"{name}: no list",
-    )
-    found = [tuple(integer(value, 0, 2**400, f"value in {name}") for value in item) for item in items]
-    need(len({item[:-1] for item in found}) == len(found), f"{name} names one index twice")
-    return found
+def check_tree(voter: Voter, poly: Polytope, question: Question, tree: Any) -> None:
+    """Reject unless each leaf of the ``tree`` refutes the goals of its branch, those of the ``question`` and more."""
+    asked, windows, groups, wanted, number = question
 
-
-def check_tree(poly: Polytope, goals: list[Goal], tree: Any) -> None:
-    """Reject unless every leaf of the tree shows that the goals do not hold together."""
-
-    def visit(node: Any, box: list[tuple[int, int]], chosen: dict[Key, bool]) -> None:
-        need(isinstance(node, dict), "a tree node must be an object")
-        if set(node) == {"goal", "node", "in", "out"}:
-            g = integer(node["goal"], 0, len(goals) - 1, "goal")
-            j = integer(node["node"], 0, len(goals[g].nodes) - 1, "node")
-            need(goals[g].nodes[j][0] > 0 and (g, j) not in chosen, f"split on node {j}, which cannot branch here")
-            visit(node["in"], box, {**chosen, (g, j): True})
-            visit(node["out"], box, {**chosen, (g, j): False})
-            return
-        if set(node) == {"latent", "at", "low", "high"}:
-            need(poly.whole, "only latents that stand for integers can be split")
-            i = integer(node["latent"], 0, len(box) - 1, "latent")
-            at = integer(node["at"], box[i][0], box[i][1] - 1, "at")
-            visit(node["low"], [*box[:i], (box[i][0], at), *box[i + 1 :]], chosen)
-            visit(node["high"], [*box[:i], (at + 1, box[i][1]), *box[i + 1 :]], chosen)
-            return
-        need(set(node) == {"weights", "lambda", "mu"}, "a leaf carries just weights, lambda and mu")
-        need(isinstance(node["weights"], list), "weights must be one a goal, not all zero")
-        weights = [integer(weight, 0, 2**400, "weight") for weight in node["weights"]]
-        need(len(weights) == len(goals) and sum(weights) > 0, "weights must be one a goal, not all zero")
-        factors, prices = {}, {}
-        for g, j, value in numbered(node["lambda"], 3, "lambda"):
-            need(g < len(goals) and j < len(goals[g].nodes) and goals[g].nodes[j][0] < 0, "lambda is out of place")
-            need(value <= weights[g], "a factor in lambda exceeds its goal's weight")
-            factors[g, j] = value
-        for number, value in numbered(node["mu"], 2, "mu"):
-            need(number < len(poly.rows), "mu names a row that is not there")
-            prices[number] = value
-        bound = leaf_bound(poly, goals, box, chosen, weights, factors, prices)
-        need(bound < 0, "a leaf does not exclude what the claim forbids")
-
-    visit(tree, poly.box, {})
-
-
-def covers(cases: list[tuple[int, ...]], group: range, size: int) -> bool:
-    """Whether each choice of ``size`` windows of the group includes all windows of a case."""
-    loose = [end for end in group if (end,) not in cases]
-    need(comb(len(loose), size) <= 10**5, "too many choices of windows to go through")
-    return all(any(set(case) <= set(choice) for case in cases) for choice in combinations(loose, size))
-
-
-def check_cases(model: Model, claim: str, described: Any, by_ms: Any, cases: Any) -> None:
-    """Reject unless the cases' trees are proofs and leave no way for the claim to fail."""
-    need(isinstance(cases, list) and bool(cases), "a proof needs cases")
-    need(all(isinstance(case, dict) and set(case) == {"windows", "tree"} for case in cases), "a case has other keys")
-    votes, group_size, trees = model.votes, model.votes_window, {}
-    for case in cases:
-        windows = case["windows"]
-        need(isinstance(windows, list) and bool(windows), "windows must be a list of sample numbers")
-        ends = tuple(integer(end, 0, 10**4, "window") for end in windows)
-        need(list(ends) == sorted(set(ends)) and ends not in trees, "windows must ascend, and no case come twice")
-        trees[ends] = case["tree"]
-    endless = isinstance(described, dict) and described.get("kind") == "signals"
-    if claim == "monotone":
-        need(list(trees) == [(model.window - 1, 2 * model.window - 1)], "the windows are u and u + d")
-        poly = more_severe(model.main, described)
-        goals = [goal(model, poly, end, sign) for end, sign in zip(*trees, (1, -1), strict=True)]
-        check_tree(poly, goals, cases[0]["tree"])
-        return
-    poly = polytope(model.main, described, max(max(ends) for ends in trees) + 1)
-    if claim == "fires_by":
-        need(not endless, "fires_by needs a set with a time zero")
-        last, fit = last_in_time(model.main, described, by_ms), max(max(ends) for ends in trees)
-        need(group_size - 1 <= fit <= last < len(poly.samples), "the windows are later than the time stated")
-        group, size, sign = range(fit - group_size + 1, fit + 1), group_size - votes + 1, -1
-        need(covers(list(trees), group, size), "a way not to request fire in time is left open")
-    else:
-        size, sign, known = votes, 1, list(trees)
-        ranges = [range(max(0, end - group_size + 1), end + 1) for end in range(len(poly.samples))]
-        if endless:  # a window anywhere stands for the same window at any other time
-            ranges = [range(model.window - 1, model.window + group_size - 1)]
-            need(all(set(ends) <= set(ranges[0]) for ends in trees), "a window begins before its sequence or ends late")
-            known = [tuple(end + by for end in ends) for ends in trees for by in range(-group_size, group_size + 1)]
-        need(all(covers(known, group, size) for group in ranges), "a way to request fire is left open")
-    for ends, tree in trees.items():
-        need(ends[-1] < len(poly.samples), "a window is not in the sequence")
-        check_tree(poly, [goal(model, poly, end, sign) for end in ends], tree)
-
-
-def more_severe(sensor: Sensor, described: Any) -> Polytope:
-    """A window u followed by another u + d of the same set, d >= 0 in every sample."""
-    simple = isinstance(described, dict) and set(described) <= {"kind", "amplitude_g", "below_g"}
-    need(simple, "an amplitude set is needed")
-    poly, n = polytope(sensor, described, sensor.window), sensor.window
-    low, high = poly.box[0]
-    rows = [({k: 1, n + k: 1}, high) for k in range(n)]
-    return Polytope(
-        poly.box + [(0, high - low)] * n, rows, poly.samples + [(0, {k: 1, n + k: 1}) for k in range(n)], True
-    )
-
-
-def check_witness(model: Model, claim: str, described: Any, by_ms: Any, witness: Any) -> None:
-    """Reject unless the witness is a sequence of the set, of whole counts, that breaks the claim when replayed."""
-    need(isinstance(witness, dict) and set(witness) == {"counts", "latents"}, "a witness has counts and latents")
-    counts, latents = witness["counts"], witness["latents"]
-    need(isinstance(counts, list) and 1 <= len(counts) <= 4096, "a witness has 1 to 4096 counts")
-    counts = [integer(u, -model.clamp, model.clamp, "counts") for u in counts]
-    monotone = claim == "monotone"
-    poly = more_severe(model.main, described) if monotone else polytope(model.main, described, len(counts))
-    need(isinstance(latents, list) and len(latents) == len(poly.box), "latents: wrong number")
-    q = [rational(value, "latents", signed=True) for value in latents]
-    need(not poly.whole or all(value.denominator == 1 for value in q), "latents must be whole")
-    need(all(lo <= value <= hi for value, (lo, hi) in zip(q, poly.box, strict=True)), "the witness is not in the set")
-    need(
-        all(sum(a * q[i] for i, a in row.items()) <= limit for row, limit in poly.rows), "the witness is not in the set"
-    )
-    made = [constant + sum(a * q[i] for i, a in sample.items()) for constant, sample in poly.samples]
-    need(made == counts, "the latents do not make these counts")
-    if monotone:
-        n = model.window
-        need(model.output(counts[:n]) > 0 >= model.output(counts[n:]), "the witness shows no loss of a vote")
-        return
-    need(described["kind"] != "signals" or counts[0] == 0, "a sequence of signals starts at rest, with a count of 0")
-    if claim == "fires_by":
-        last = last_in_time(model.main, described, by_ms)
-        need(0 <= last < len(counts) and not model.requests_fire(counts[: last + 1]), "the witness fires in time")
-    else:
-        need(model.requests_fire(counts), "the witness requests no fire")
-
-
-def accumulators_fit(model: Model) -> bool:
-    """Whether every partial sum of every accumulator fits: block sums and hidden in int32, output in int64."""
-    block = model.block * model.clamp
-    hidden = [sum(map(abs, row)) * block + abs(b) for row, b in zip(model.weight, model.bias, strict=True)]
-    output = sum(abs(v) * m for v, m in zip(model.out, hidden, strict=True)) + abs(model.out_bias)
-    arming = model.arming_window * model.arming_clamp
-    return block <= INT32 and max(hidden) <= INT32 and output <= INT64 and arming <= INT32
-
-
-def closed_form(model: Model, claim: str, described: Any, by_ms: Any) -> tuple[bool, bool]:
-    """Whether a claim without search holds, and whether that decides it both ways."""
-    need(isinstance(described, dict), "the set has no kind")
-    if claim == "accumulators_fit":
-        need(described == {"kind": "all_inputs"}, "accumulators are checked over all inputs")
-        return accumulators_fit(model), True
-    if claim == "resets":  # after so many zeros: window, votes, arming sum and its hold are as at the start
-        need(set(described) == {"kind", "samples"} and described["kind"] == "quiet", "a quiet set is needed")
-        needed = max(model.window + model.votes_window, model.arming_window + model.arming_hold)
-        return rational(described["samples"], "samples") >= needed and model.output([0] * model.window) <= 0, False
-    if claim == "never_arms":  # the arming sum is largest when every count is; zeros before the start are smaller
-        need(set(described) == {"kind", "amplitude_g"} and described["kind"] == "signals", "an amplitude set is needed")
-        poly = polytope(model.safing, described, model.arming_window)
-        return model.arming_window * poly.box[0][1] < model.arming_threshold, True
-    poly = polytope(model.safing, described, 0)
-    need(described["kind"] in FINITE_KEYS, "arms_by needs a set with a time zero")
-    last = min(last_in_time(model.safing, described, by_ms), len(poly.samples) - 1)
-    for end in range(last + 1):  # deviations are symmetric: the smallest sum is the middle one less all spreads
-        window, spread = poly.samples[max(0, end - model.arming_window + 1) : end + 1], dict[int, Fraction]()
-        for _, sample in window:
-            for latent, a in sample.items():
-                spread[latent] = spread.get(latent, Fraction(0)) + a
-        if sum(constant for constant, _ in window) - sum(map(abs, spread.values())) >= model.arming_threshold:
-            return True, False
-    return False, False
-
-
-def check(model: Model, property_payload: Any, certificate: Any) -> str:
-    """Verdict of one certificate, "proved" or "violated"; raises Rejected with the reason otherwise."""
-    need(isinstance(property_payload, dict) and set(property_payload) == PROPERTY_KEYS, "the property has other keys")
-    need(
-        isinstance(certificate, dict) and set(certificate) == {"verdict", "cases", "witness"},
-        "the certificate has other keys",
-    )
-    claim, described, by_ms = (property_payload[key] for key in ("claim", "set", "by_ms"))
-    verdict, cases, witness = (certificate[key] for key in ("verdict", "cases", "witness"))
-    need(verdict in ("proved", "violated"), f"verdict {verdict!r} is not evidence")
-    need(by_ms == "" or claim in ("fires_by", "arms_by"), "by_ms belongs to fires_by and arms_by")
-    if claim in ("never_requests_fire", "fires_by", "monotone"):
-        if verdict == "proved":
-            need(witness is None, "a proof carries no witness")
-            check_cases(model, claim, described, by_ms, cases)
+    def visit(node: Any, rows: list[Row], chosen: Chosen, votes: dict[int, bool], goals: list[Goal]) -> None:
+        keys = set(node) if isinstance(node, dict) else set()
+        if node is None:
+            decided = any(sum(votes.get(w) is wanted for w in group) >= number for group in groups)
+            need(decided, "the votes counted leave the claim open")
+        elif keys == {"window", "votes", "silent"}:
+            (end,) = integers([node["window"]], windows.start, windows.stop - 1, 1, "window")
+            need(end not in votes, "a window is split on twice")
+            for key, voting in (("votes", True), ("silent", False)):
+                visit(node[key], rows, chosen, {**votes, end: voting}, [*goals, goal_of(voter, poly, end, voting)])
+        elif keys == {"goal", "node", "in", "out"}:
+            (g,) = integers([node["goal"]], 0, len(goals) - 1, 1, "goal")
+            (j,) = integers([node["node"]], 0, len(goals[g][0]) - 1, 1, "node")
+            need(goals[g][0][j][0] > 0 and (g, j) not in chosen, f"split on node {j}, which cannot branch here")
+            for key, counted in (("in", True), ("out", False)):
+                visit(node[key], rows, {**chosen, (g, j): counted}, votes, goals)
+        elif keys == {"whole", "at", "low", "high"}:
+            i, at = integers([node["whole"], node["at"]], -INT63, INT63, 2, "whole")
+            need(0 <= i < len(poly.whole), "a split is on a form that is not there")
+            constant, form = poly.whole[i]
+            visit(node["low"], [*rows, (form, at - constant)], chosen, votes, goals)
+            visit(node["high"], [*rows, ({i: -a for i, a in form.items()}, constant - at - 1)], chosen, votes, goals)
         else:
-            need(cases == [], "a counterexample carries no cases")
-            check_witness(model, claim, described, by_ms, witness)
-    elif claim in ("never_arms", "arms_by", "accumulators_fit", "resets"):
-        need(cases == [] and witness is None, "this claim is decided in closed form and carries nothing")
-        holds, decides = closed_form(model, claim, described, by_ms)
-        need(
-            holds == (verdict == "proved") and (holds or decides),
-            f"the claim {claim} is {'true' if holds else 'not shown'}",
-        )
+            need(leaf_bound(poly, rows, goals, chosen, node) < 0, "a leaf does not exclude what the claim forbids")
+
+    visit(tree, poly.rows, {}, asked, [goal_of(voter, poly, end, votes) for end, votes in asked.items()])
+
+
+def questions(voter: Voter, claim: str, poly: Polytope, by_ms: Any) -> Iterator[Question]:
+    """What must be ruled out for a ``claim`` to hold, one question a tree.
+
+    Votes a broken claim needs; windows to split on; groups in which it has fewer than so many that vote (or do not).
+    """
+    size, k, m, n, endless = len(poly.samples), voter.k, voter.m, voter.window, poly.zero is None
+    if claim == "monotone":
+        yield {n - 1: True, 2 * n - 1: False}, range(0), [], True, 0
+    elif claim in ("fires_by", "arms_by"):
+        last = int(rational(by_ms, "by_ms") * voter.rate / 1000) + (poly.zero or 0)
+        need(not endless and 0 <= last < size, "the time stated is outside the sequence, or the set has no time zero")
+        yield {}, range(last + 1), [range(end - m + 1, end + 1) for end in range(last + 1)], True, k
+    else:  # fire is first requested when a window votes; where a set has no end, one window stands for all
+        need(claim in ("never_requests_fire", "never_arms"), f"the claim {claim!r} is not known")
+        need(size >= n * endless, "the sequence is shorter than a window")
+        for end in [size - 1] if endless else range(size):
+            group = range(end - m + 1 if endless else max(0, end - m + 1), end + 1)
+            yield {end: True}, range(max(group.start, (n - 1) * endless), end), [group], False, len(group) - k + 1
+
+
+def check(model: Model, property_payload: Any, certificate: Any) -> None:
+    """Reject unless a ``certificate`` proves the property of ``property_payload`` for a ``model``."""
+    *_, claim, _, _, described, by_ms = fields(property_payload, PROPERTY, "the property")
+    verdict, length, trees, _ = fields(certificate, ("verdict", "length", "trees", "witness"), "the certificate")
+    need(verdict == "proved" and isinstance(trees, list), f"the verdict is {verdict!r}: no proof")
+    need((by_ms != "") == (claim in ("fires_by", "arms_by")), "by_ms belongs to fires_by and arms_by")
+    net, asked = model.main, list[Question]()
+    if claim == "accumulators_fit":  # a model is not read unless they do
+        need(described == {"kind": "all_inputs"}, "accumulators are checked over all inputs")
+    elif claim == "resets":  # after so many zeros, all is as at the start, and a window of zeros does not vote
+        kind, samples = fields(described, ("kind", "samples"), "a quiet set")
+        enough = rational(samples, "samples") >= max(net.window + net.m, model.arming.window + model.hold)
+        at_rest = net.out_bias + sum(v * max(0, b) for v, b in zip(net.out, net.bias, strict=True))
+        need(kind == "quiet" and enough and at_rest <= 0, "state is not shown to be as at the start")
     else:
-        raise Rejected(f"the claim {claim!r} is not known")
-    return str(verdict)
+        voter = model.arming if claim in ("never_arms", "arms_by") else net
+        poly = polytope(voter, claim, described, *integers([length], 0, 4096, 1, "length"))
+        asked = list(questions(voter, claim, poly, by_ms))
+        for question, tree in zip(asked, trees, strict=False):
+            check_tree(voter, poly, question, tree)
+    need(len(trees) == len(asked), f"{len(asked)} trees are needed")
 
 
-def check_folder(folder: Path) -> list[Result]:
-    """Outcome of every certificate below a folder, and of every property that has none."""
-    problems: dict[str, str] = {}
-    models: dict[str, Any] = {}
-    properties: dict[str, tuple[Path, Any]] = {}
-    for path in sorted(folder.rglob("model.json")):
-        try:
-            payload, digest, _ = read(path, "crumple.model/1")
-            models[digest] = Model(payload)
-        except Rejected as rejected:
-            problems["model"] = str(rejected)
+def check_folder(folder: Path) -> list[tuple[str, str, str]]:
+    """Property, verdict (or "rejected"), and its text (or why), for every property at or below a ``folder``."""
+    results = []
     for path in sorted(folder.rglob("*.property.json")):
+        name, verdict = str(path.relative_to(folder)).removesuffix(".property.json"), "rejected"
         try:
-            payload, digest, _ = read(path, "crumple.property/2")
-            properties[digest] = (path, payload)
-        except Rejected as rejected:
-            problems[path.name] = str(rejected)
-    results, answered = [], set()
-    for path in sorted(folder.rglob("*.certificate.json")):
-        name, text, verdict = path.name.removesuffix(".certificate.json"), "", "rejected"
-        try:
-            payload, _, parents = read(path, "crumple.certificate/2")
-            kinds = {key: type(value) for key, value in parents.items()} if isinstance(parents, dict) else {}
-            need(kinds == {"model": str, "property": str}, "parents must be the SHA-256 of model and property")
-            changed = problems.get("model", "no file has its SHA-256")
-            need(parents["model"] in models, f"made for another model: {changed}")
-            changed = problems.get(f"{name}.property.json", "no file has its SHA-256")
-            need(parents["property"] in properties, f"made for another property: {changed}")
-            described = properties[parents["property"]][1]
-            verdict, reason = check(models[parents["model"]], described, payload), ""
-            name, text = str(described["id"]), str(described["text"])
-            answered.add(parents["property"])
-        except Rejected as rejected:
-            reason = str(rejected)
-        except RecursionError:
-            reason = "the tree is deeper than any honest one"
-        results.append(Result(str(path.relative_to(folder)), name, text, verdict, reason))
-    for digest, (path, described) in properties.items():
-        if digest not in answered:
-            name = str(described.get("id")) if isinstance(described, dict) else path.name
-            results.append(Result(str(path.relative_to(folder)), name, "", "rejected", "no accepted certificate"))
+            described, digest, _ = read(path, "crumple.property/2")
+            certificate, _, parents = read(folder / f"{name}.certificate.json", "crumple.certificate/3")
+            models = [read(path, "crumple.model/1") for path in sorted(folder.rglob("model.json"))]
+            wanted, mine = fields(parents, ("model", "property"), "parents")
+            found = [Model(payload) for payload, sha256, _ in models if sha256 == wanted]
+            need(mine == digest and bool(found), f"made for another {'model' if mine == digest else 'property'}")
+            check(found[0], described, certificate)
+            verdict, told = "proved", str(described["text"])
+        except (Rejected, RecursionError) as refused:
+            told = str(refused)
+        results.append((name, verdict, told))
     return results
 
 
 def main(arguments: list[str]) -> int:
-    """Check a folder and print one line a certificate; 0 only if all are proved and there is at least one."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: checker.py FOLDER\n")
-        return 2
-    results = check_folder(Path(arguments[0]))
-    for result in results:
-        sys.stdout.write(f"{result.verdict:<9} {result.property_id:<6} {result.text or result.reason}\n")
-    if not results:
-        sys.stderr.write(f"{arguments[0]}: no certificates found\n")
-        return 3
-    return 0 if all(result.verdict == "proved" for result in results) else 1
+    """Check the folder named by ``arguments`` and print a line a property; 0 only if there are some, all proved."""
+    results = check_folder(Path(arguments[0])) if len(arguments) == 1 else []
+    for name, verdict, told in results or [("", "rejected", "no property found; usage: checker.py FOLDER")]:
+        sys.stdout.write(f"{verdict:<9} {name:<6} {told}\n")
+    return 0 if results and all(verdict == "proved" for _, verdict, _ in results) else 1
 
 
 if __name__ == "__main__":

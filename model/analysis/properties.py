@@ -113,9 +113,12 @@ class Requirement:
             raise ConfigError(f"{self.id}: set.{key} = {value!r}: expected a positive decimal in text")
 
     def payload(self) -> dict[str, Any]:
-        """The property as JSON values."""
+        """The property as JSON values; a recorded sequence is told as the corridor it is."""
         values = asdict(self)
         values["set"] = {key: list(v) if isinstance(v, tuple) else v for key, v in self.set.items()}
+        if self.set["kind"] == "recorded":  # a corridor of no width
+            counts = values["set"].pop("counts")
+            values["set"] |= {"kind": "corridor", "lower": counts, "upper": list(counts)}
         return values
 
 

@@ -1,8 +1,9 @@
 """Decides requirements on the deployed integers: proofs with certificates, or sequences that show the opposite.
 
-A claim is turned into goals that must never hold together (see the checker's docstring), each refuted by
-``search``. One window at a time comes first, since it is the cheapest lemma; where it does not suffice, the
-joint problem over the windows that K-of-M confirmation needs. What the checker does not accept is not returned.
+A claim becomes questions (see the checker): votes that a broken claim needs, to be refuted on the whole set. One
+window at a time comes first, since it is the cheapest lemma; where real sequences remain, the proof splits on
+whether another window votes, and where no window is left, on whole counts. So the answer is complete: what is not
+proved has a counterexample, unless the search is given up. What the checker does not accept is not returned.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations
-from math import comb
 from typing import Any
 
 import numpy as np
@@ -19,17 +18,21 @@ from numpy.typing import NDArray
 
 from crumple.model.deployed import DeployedModel
 
-from . import checker
+from . import checker, witness
 from .properties import Requirement
 from .search import Outcome, Problem, search
 
 Float = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 MAX_NODES = 1_500
-"""Nodes of one search tree before the answer is unknown."""
+"""Nodes of one search tree before it is given up."""
 
-MAX_CASES = 64
-"""Joint cases of one claim before the answer is unknown."""
+MAX_WHOLE_NODES = 150
+"""Nodes of a search tree that splits on whole numbers too: each needs a linear programme of its own."""
+
+MAX_SEARCHES = 160
+"""Searches of one requirement before its answer is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,14 @@ class Unknown:
     bound: Fraction | None
 
 
-Verdict = Proved | Violated | Unknown
+@dataclass(frozen=True, slots=True)
+class Vacuous:
+    """The set is empty or contradicts itself, so that any claim about it would hold: never counted as proved."""
+
+    reason: str
+
+
+Verdict = Proved | Violated | Unknown | Vacuous
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,37 +78,54 @@ class Worst:
     window: Float
 
 
+class _Found(Exception):
+    """A counterexample; carries its certificate."""
+
+    def __init__(self, certificate: dict[str, Any]) -> None:
+        super().__init__("found")
+        self.certificate = certificate
+
+
+class _GivenUp(Exception):
+    """The search is given up; says what is open."""
+
+
 class _Subject:
     """One model and one requirement, as the checker sees them."""
 
     def __init__(self, model: DeployedModel, requirement: Requirement) -> None:
-        self.deployed = model
         self.model = checker.Model(model.payload())
         self.payload = requirement.payload()
-        self.claim, self.set = requirement.claim, self.payload["set"]
-        self.by_ms = requirement.by_ms
-        self.endless = self.set["kind"] == "signals"
+        self.claim, self.set, self.by_ms = requirement.claim, self.payload["set"], requirement.by_ms
+        self.voter = witness.voter_of(self.model, self.claim)
+        self.searches = 0
+        self.last_try, self.began = True, False
+        self.goals: dict[tuple[int, int, bool], checker.Goal] = {}
 
     def polytope(self, length: int) -> checker.Polytope:
-        return checker.polytope(self.model.main, self.set, length)
+        return checker.polytope(self.voter, self.claim, self.set, length)
 
-    def accepted(self, certificate: dict[str, Any]) -> bool:
-        """Whether the standalone checker takes a certificate."""
+    def goal(self, poly: checker.Polytope, end: int, votes: bool) -> checker.Goal:
+        key = (len(poly.samples), end, votes)
+        if key not in self.goals:
+            self.goals[key] = checker.goal_of(self.voter, poly, end, votes)
+        return self.goals[key]
+
+    def counterexample(self, poly: checker.Polytope, latents: Sequence[Fraction]) -> dict[str, Any] | None:
+        """A certificate of the opposite from latents, if it is one when replayed."""
         try:
-            checker.check(self.model, self.payload, certificate)
+            counts = witness.member(poly, latents)
         except checker.Rejected:
-            return False
-        return True
-
-    def refute(
-        self,
-        poly: checker.Polytope,
-        ends: Sequence[int],
-        signs: Sequence[int],
-        witness: Callable[[Float], Any] | None = None,
-    ) -> Outcome:
-        goals = [checker.goal(self.model, poly, end, sign) for end, sign in zip(ends, signs, strict=True)]
-        return search(Problem(poly, goals), max_nodes=MAX_NODES, witness=witness)
+            return None
+        if max(map(abs, counts)) > self.voter.clamp:
+            return None
+        if not witness.breaks(self.voter, self.claim, poly, self.by_ms, np.array(counts)):
+            return None
+        told = {"counts": counts, "latents": [str(q) for q in latents]}
+        length = 0 if poly.zero is not None else len(counts)
+        certificate = {"verdict": "violated", "length": length, "trees": [], "witness": told}
+        witness.check(self.model, self.payload, certificate)
+        return certificate
 
 
 def signal_counts(model: DeployedModel, requirement: Requirement) -> tuple[int, int] | None:
@@ -109,9 +136,9 @@ def signal_counts(model: DeployedModel, requirement: Requirement) -> tuple[int, 
     described = requirement.payload()["set"]
     if described["kind"] != "signals" or not set(described) <= {"kind", "amplitude_g", "velocity_range_kmh"}:
         return None
-    sensor = checker.Model(model.payload()).main
-    alone = checker.signals(sensor, {"amplitude_g": described["amplitude_g"]}, 1)
-    velocity = checker.signals(sensor, described, 1).box[0][1] if "velocity_range_kmh" in described else 0
+    voter = checker.Model(model.payload()).main
+    alone = checker.polytope(voter, "", {"kind": "signals", "amplitude_g": described["amplitude_g"]}, 1)
+    velocity = checker.polytope(voter, "", described, 1).box[0][1] if "velocity_range_kmh" in described else 0
     return alone.box[0][1], velocity
 
 
@@ -134,13 +161,12 @@ def worst_case(model: DeployedModel, requirement: Requirement, *, below: int | N
         ``bound`` is a theorem; ``reached`` is a float evaluation that only steers.
     """
     subject = _Subject(model, requirement)
-    end = subject.model.window - 1
-    poly = subject.polytope(subject.model.window)
-    problem = Problem(poly, [checker.goal(subject.model, poly, end, 1)])
+    end = subject.voter.window - 1
+    poly = subject.polytope(subject.voter.window)
+    problem = Problem(poly, [subject.goal(poly, end, True)])
     outcome = search(problem, below=None if below is None else Fraction(below - 1), gap=gap, max_nodes=MAX_NODES)
     point = outcome.point if outcome.point is not None else np.zeros(len(poly.box))
-    window = np.array([sum(float(a) * point[i] for i, a in sample.items()) for _, sample in poly.samples])
-    return Worst(outcome.bound + 1, outcome.reached + 1, outcome.tree, window)
+    return Worst(outcome.bound + 1, outcome.reached + 1, outcome.tree, _samples(poly, point))
 
 
 def prove(model: DeployedModel, requirement: Requirement) -> Verdict:
@@ -148,133 +174,256 @@ def prove(model: DeployedModel, requirement: Requirement) -> Verdict:
 
     Returns
     -------
-    Proved, Violated or Unknown
+    Proved, Violated, Unknown or Vacuous
         ``Proved`` carries a certificate that the standalone checker accepts (it was run on it);
-        ``Violated`` one whose counterexample the checker replayed.
+        ``Violated`` one whose counterexample was replayed.
     """
     subject = _Subject(model, requirement)
     try:
-        if subject.claim == "monotone":
-            return _monotone(subject)
-        if subject.claim == "never_requests_fire":
-            return _never_endless(subject) if subject.endless else _never_finite(subject)
-        if subject.claim == "fires_by":
-            return _fires_by(subject)
-        return _closed_form(subject)
+        if subject.claim in ("accumulators_fit", "resets"):
+            certificate = {"verdict": "proved", "length": 0, "trees": [], "witness": None}
+            checker.check(subject.model, subject.payload, certificate)
+            return Proved(certificate, None)
+        return _decide(subject)
+    except _Found as found:
+        return Violated(found.certificate)
+    except _GivenUp as open_:
+        return Unknown(str(open_), None)
     except checker.Rejected as refused:
-        return Unknown(str(refused), None)
+        reason = str(refused)
+        return Vacuous(reason) if "is empty" in reason else Unknown(reason, None)
 
 
-def _certificate(verdict: str, cases: list[dict[str, Any]] | None = None, witness: Any = None) -> dict[str, Any]:
-    return {"verdict": verdict, "cases": cases or [], "witness": witness}
+def _decide(subject: _Subject) -> Verdict:
+    voter = subject.voter
+    lengths = [0]
+    if subject.claim == "monotone":
+        lengths = [2 * voter.window]
+    elif subject.set["kind"] == "signals":
+        # A window alone; all windows that confirmation looks at; and what went before them.
+        joint = voter.window + voter.m - 1
+        lengths = [voter.window, joint]
+        if {"slew_g_per_ms", "velocity_range_kmh"} <= set(subject.set):
+            lengths.append(joint + voter.window // 2)
+        lengths = list(dict.fromkeys(lengths))
+    reason = ""
+    for length in lengths:
+        subject.last_try = length == lengths[-1]
+        poly = subject.polytope(length)
+        asked = list(checker.questions(voter, subject.claim, poly, subject.by_ms))
+        try:
+            proofs = [_Answer(subject, poly, question) for question in asked]
+        except _GivenUp as open_:
+            reason = str(open_)
+            continue
+        trees = [proof.tree for proof in proofs]
+        certificate = {"verdict": "proved", "length": length, "trees": trees, "witness": None}
+        checker.check(subject.model, subject.payload, certificate)
+        alone = length == voter.window and len(proofs) == 1 and subject.claim != "monotone"
+        return Proved(certificate, proofs[0].bound + 1 if alone else None)
+    raise _GivenUp(reason)
 
 
-def _case(ends: Sequence[int], outcome: Outcome) -> dict[str, Any]:
-    return {"windows": [int(end) for end in ends], "tree": outcome.tree}
+class _Answer:
+    """The proof tree of one question; raises _Found or _GivenUp if there is none."""
+
+    def __init__(self, subject: _Subject, poly: checker.Polytope, question: checker.Question) -> None:
+        self.subject, self.poly = subject, poly
+        asked, self.windows, self.groups, self.wanted, self.number = question
+        self.bound = Fraction(0)
+        self.tree = self._visit(dict(asked))
+
+    def _visit(self, votes: dict[int, bool]) -> Any:
+        if self._decided(votes):
+            return None
+        point = self._likeliest() if not votes else None
+        if votes:
+            outcome = self._search(votes, whole=False)
+            if outcome.refuted:
+                self.bound = outcome.bound
+                return outcome.tree
+            point = outcome.point
+        end = self._split_at(votes, point)
+        if end is None:  # a real sequence breaks the claim: does a whole one?
+            if self.poly.zero is None and self.subject.claim != "monotone":
+                self._begin_at_rest(votes)
+            if not self.subject.last_try:
+                raise _GivenUp("a longer sequence is needed")
+            outcome = self._search(votes, whole=True)
+            if outcome.refuted:
+                return outcome.tree
+            end = self._split_at(votes, outcome.point)
+        if end is None:
+            ends = ", ".join(f"{w} {'votes' if vote else 'does not'}" for w, vote in sorted(votes.items()))
+            raise _GivenUp(f"windows may do this together, and no whole sequence from rest was found: {ends}")
+        first = not self.wanted  # the branch that is likelier to be refuted comes first
+        branches = {vote: self._visit({**votes, end: vote}) for vote in (first, not first)}
+        return {"window": end, "votes": branches[True], "silent": branches[False]}
+
+    def _decided(self, votes: dict[int, bool]) -> bool:
+        return any(sum(votes.get(w) is self.wanted for w in group) >= self.number for group in self.groups)
+
+    def _search(self, votes: dict[int, bool], whole: bool) -> Outcome:
+        subject = self.subject
+        subject.searches += 1
+        if subject.searches > MAX_SEARCHES + len(self.poly.samples):
+            raise _GivenUp(f"given up after {subject.searches - 1} searches")
+        goals = [subject.goal(self.poly, end, vote) for end, vote in votes.items()]
+
+        def look(point: Float) -> None:
+            found = _near(subject, self.poly, point)
+            if found is not None:
+                raise _Found(found)
+
+        most = MAX_WHOLE_NODES if whole else MAX_NODES
+        return search(Problem(self.poly, goals), max_nodes=most, whole=whole, witness=look)
+
+    def _begin_at_rest(self, votes: dict[int, bool]) -> None:
+        """Look for a counterexample that rises from rest, well enough inside the set that it may be rounded.
+
+        Of no use where samples may be corrupted: there a flag between 0 and 1 cannot be rounded.
+        """
+        subject, voter = self.subject, self.subject.voter
+        joint = voter.window + voter.m - 1
+        if "corrupted_samples" in subject.set or subject.began:
+            return
+        subject.began = True
+        length = joint + (voter.window // 2 if {"slew_g_per_ms", "velocity_range_kmh"} & set(subject.set) else 1)
+        poly = subject.polytope(length)
+        slack = [sum(map(abs, row.values())) // 2 if len(row) <= 4 else 0 for row, _ in poly.rows]
+        inside = [(row, limit - less) for (row, limit), less in zip(poly.rows, slack, strict=True)]
+        _, first = poly.samples[0]
+        at_rest: list[checker.Row] = [({i: sign * a for i, a in first.items()}, 0) for sign in (1, -1)]
+        ends = range(length - voter.m, length)[-voter.k :]
+        goals = [checker.goal_of(voter, poly, end, True) for end in ends]
+        problem = Problem(poly._replace(rows=inside + at_rest), goals)
+
+        def look(point: Float) -> None:
+            found = _rounded(subject, poly, point)
+            if found is not None:
+                raise _Found(found)
+
+        search(problem, max_nodes=MAX_NODES // 10, whole=False, witness=look)
+
+    def _split_at(self, votes: dict[int, bool], point: Float | None) -> int | None:
+        """A window to split on: one that keeps the claim at the point, most clearly; None if the point breaks it."""
+        if point is None:
+            raise _GivenUp("given up with windows open")
+        open_ = [w for w in self.windows if w not in votes]
+        y = dict(zip(open_, _outputs(self.subject.voter, self.poly, point, open_), strict=True))
+        as_at_point = {**votes, **{w: bool(value > 0) for w, value in y.items()}}
+        best = None
+        for group in self.groups:
+            keeping = [w for w in group if as_at_point.get(w) is self.wanted]
+            free = [w for w in keeping if w in y]
+            if len(keeping) >= self.number and free:
+                level = sorted((abs(y[w]) for w in free), reverse=True)[: self.number][-1]
+                choice = max(free, key=lambda w: abs(y[w]))
+                best = max(best, (level, choice)) if best else (level, choice)
+        if best is not None:
+            return best[1]
+        if self.wanted:
+            return None if votes or not open_ else max(open_, key=lambda w: y[w])
+        rest = [w for w in open_ if any(w in group for group in self.groups)]
+        return max(rest, key=lambda w: y[w]) if rest else None
+
+    def _likeliest(self) -> Float:
+        """A sequence to begin with, where nothing is asked yet: of three, the one with the fewest votes."""
+        poly = self.poly
+        points = [np.array([float(low if side < 0 else high if side > 0 else 0) for low, high in poly.box])
+                  for side in (-1, 0, 1)]  # fmt: skip
+        ends = list(self.windows)
+        return min(points, key=lambda point: sum(np.sort(_outputs(self.subject.voter, poly, point, ends))[-8:]))
 
 
-def _proved(subject: _Subject, cases: list[dict[str, Any]], bound: Fraction | None) -> Verdict:
-    """Proved if the checker agrees; it must, so disagreement is told with its reason."""
-    certificate = _certificate("proved", cases)
-    checker.check(subject.model, subject.payload, certificate)
-    return Proved(certificate, bound)
+def _samples(poly: checker.Polytope, point: Float) -> Float:
+    """The samples at a point, in floats."""
+    return np.array([float(c) + sum(float(a) * point[i] for i, a in form.items()) for c, form in poly.samples])
 
 
-def _closed_form(subject: _Subject) -> Verdict:
-    """Claims that need no search: the checker's own formula decides."""
-    for verdict in ("proved", "violated"):
-        certificate = _certificate(verdict)
-        if subject.accepted(certificate):
-            return Proved(certificate, None) if verdict == "proved" else Violated(certificate)
-    holds, decides = checker.closed_form(subject.model, subject.claim, subject.set, subject.by_ms)
-    return Unknown(f"{subject.claim} could not be shown in closed form ({holds=}, {decides=})", None)
+def _outputs(voter: checker.Voter, poly: checker.Polytope, point: Float, ends: Sequence[int]) -> list[float]:
+    """The y of windows at a point, in floats."""
+    samples = np.concatenate([np.zeros(voter.window), _samples(poly, point)])
+    weight, bias, out = (np.array(part, dtype=np.float64) for part in (voter.weight, voter.bias, voter.out))
+    found = []
+    for end in ends:
+        x = samples[end + 1 : end + 1 + voter.window].reshape(-1, voter.block).sum(axis=1)
+        found.append(float(out @ np.maximum(weight @ x + bias, 0.0)) + voter.out_bias)
+    return found
 
 
-def _monotone(subject: _Subject) -> Verdict:
-    poly = checker.more_severe(subject.model.main, subject.set)
-    n = subject.model.window
-
-    def witness(point: Float) -> Any:
-        whole = np.rint(point).astype(int)
-        return _accepted_witness(subject, poly, [Fraction(int(q)) for q in whole])
-
-    outcome = subject.refute(poly, [n - 1, 2 * n - 1], [1, -1], witness)
-    if outcome.found is not None:
-        return Violated(outcome.found)
-    if outcome.refuted:
-        return _proved(subject, [_case([n - 1, 2 * n - 1], outcome)], None)
-    return Unknown("a more severe window may lose its vote, but no whole counts that do were found", None)
-
-
-def _accepted_witness(subject: _Subject, poly: checker.Polytope, latents: list[Fraction]) -> Any:
-    """A certificate of the opposite from latents, if the checker replays it as one; else None."""
-    counts = [constant + sum(a * latents[i] for i, a in sample.items()) for constant, sample in poly.samples]
-    if any(Fraction(u).denominator != 1 for u in counts):
+def _near(subject: _Subject, poly: checker.Polytope, point: Float) -> dict[str, Any] | None:
+    """A counterexample near a point, or None."""
+    if poly.zero is not None:
+        tries: list[Callable[[Fraction], int]] = [round, lambda value: -(-value // 1), lambda value: value // 1]
+        for rounding in tries:
+            found = _whole_samples(subject, poly, point, rounding)
+            if found is not None:
+                return found
         return None
-    witness = {"counts": [int(u) for u in counts], "latents": [str(q) for q in latents]}
-    certificate = _certificate("violated", witness=witness)
-    return certificate if subject.accepted(certificate) else None
+    if subject.claim == "monotone":
+        return _rounded(subject, poly, point)
+    return _from_rest(subject, poly, point)
 
 
-def _never_endless(subject: _Subject) -> Verdict:
-    """No fire for unbounded time: no window votes, or no K of the M windows that count do."""
-    model = subject.model
-    n, last = model.window, model.window + model.votes_window - 2
-    poly = subject.polytope(n)
-    single = subject.refute(poly, [n - 1], [1], lambda point: _from_windows(subject, poly, point))
-    if single.refuted:
-        return _proved(subject, [_case([n - 1], single)], single.bound + 1)
-    if single.found is not None:
-        return Violated(single.found)
-    unknown = Unknown(f"one window's y may reach {float(single.bound + 1):.6g}, and no sequence was found", None)
-    choices = [
-        (*chosen, last) for chosen in combinations(range(n - 1, last), model.votes - 1)
-    ]  # windows shifted so that the newest vote is the last
-    if model.votes == 1 or len(choices) > MAX_CASES:
-        return unknown
-    longer, cases = subject.polytope(last + 1), []
-    for ends in choices:
-        joint = subject.refute(longer, ends, [1] * len(ends), lambda point: _from_windows(subject, longer, point))
-        if joint.found is not None:
-            return Violated(joint.found)
-        if not joint.refuted:
-            return Unknown(
-                f"windows {ends} may vote together, and no sequence of whole counts that does was found", None
-            )
-        cases.append(_case(ends, joint))
-    return _proved(subject, cases, None)
+def _rounded(subject: _Subject, poly: checker.Polytope, point: Float) -> dict[str, Any] | None:
+    """A counterexample by rounding every latent, or None."""
+    return subject.counterexample(poly, [Fraction(int(q)) for q in np.rint(point)])
 
 
-def _from_windows(subject: _Subject, poly: checker.Polytope, point: Float) -> Any:
+def _whole_samples(
+    subject: _Subject, poly: checker.Polytope, point: Float, rounding: Callable[[Fraction], int]
+) -> dict[str, Any] | None:
+    """A counterexample of a set with an end: shared latents kept, each sample made whole by its own deviation."""
+    latents = [Fraction(round(float(q) * 2**16), 2**16) for q in point]
+    for i in range(2 + len(poly.samples), len(latents)):
+        latents[i] = Fraction(round(latents[i]))
+    for k, (constant, form) in enumerate(poly.samples):
+        base = constant + sum((a * latents[i] for i, a in form.items() if i != 2 + k), Fraction(0))
+        reach = abs(form[2 + k])
+        low, high = -((reach - base) // 1), (base + reach) // 1
+        if low > high:
+            return None
+        value = max(low, min(high, rounding(base + form[2 + k] * Fraction(float(point[2 + k])))))
+        latents[2 + k] = (value - base) / form[2 + k] if form[2 + k] else Fraction(0)
+    return subject.counterexample(poly, latents)
+
+
+def _from_rest(subject: _Subject, poly: checker.Polytope, point: Float) -> dict[str, Any] | None:
     """A counterexample made of a window: rounded, then held, repeated and begun in several ways; or None."""
     parts = _parts(subject, poly, point)
-    length = len(poly.samples)
-    tail = subject.model.votes_window
+    length, tail = len(poly.samples), subject.voter.m
+    ramp = np.zeros(0, dtype=np.int64)
+    if "slew_g_per_ms" in subject.set:  # rise from rest as quickly as allowed
+        slew = int(Fraction(subject.set["slew_g_per_ms"]) * 1000 / subject.voter.rate / subject.voter.lsb_g)
+        start = int(parts[0][0])
+        steps = np.arange(slew, abs(start), slew) if slew else ramp
+        ramp = np.sign(start) * steps
     for before, after, how in (
         (1, 0, "hold"), (1, tail, "hold"), (1, tail, "zero"), (1, tail, "repeat"), (1, length, "repeat"),
         (tail, 0, "hold"), (1 + tail, 0, "first"), (1 + length, 0, "first"),
     ):  # fmt: skip
-        longer = tuple(_extended(part, before, after, how) for part in parts)
+        longer = [_extended(part, before, after, how, ramp if number == 0 else 0 * ramp)
+                  for number, part in enumerate(parts)]  # fmt: skip
         counts = np.sum(longer, axis=0)
-        if not subject.deployed.fire_requests(subject.deployed.outputs(counts)).any():
+        if witness.first_request(subject.voter, counts) is None:
             continue
         latents = _latents(subject, *longer)
-        if latents is not None:
-            made = subject.polytope(longer[0].size)
-            found = _accepted_witness(subject, made, [Fraction(int(q)) for q in latents])
-            if found is not None:
-                return found
+        found = subject.counterexample(subject.polytope(counts.size), [Fraction(int(q)) for q in latents])
+        if found is not None:
+            return found
     return None
 
 
-def _extended(part: NDArray[np.int64], before: int, after: int, how: str) -> NDArray[np.int64]:
-    """A sequence with a zero, then more of it before and after."""
+def _extended(part: Counts, before: int, after: int, how: str, ramp: Counts) -> Counts:
+    """A sequence with a zero and a ramp, then more of it before and after."""
     head = np.full(before - 1, part[0]) if how == "first" else np.zeros(before - 1, dtype=np.int64)
+    lead = [ramp, head] if how == "first" else [head, ramp]
     ends = {"hold": part[-1:].repeat(after), "zero": np.zeros(after, dtype=np.int64), "repeat": np.resize(part, after)}
-    return np.concatenate([[0], head, part, ends.get(how, part[:0])])
+    return np.concatenate([np.zeros(1, dtype=np.int64), *lead, part, ends.get(how, part[:0])])
 
 
-def _parts(subject: _Subject, poly: checker.Polytope, point: Float) -> tuple[NDArray[np.int64], ...]:
+def _parts(subject: _Subject, poly: checker.Polytope, point: Float) -> tuple[Counts, ...]:
     """Whole counts of the signal, the step and the corruption that a point of a signals set is made of."""
     length = len(poly.samples)
     if "velocity_range_kmh" in subject.set:
@@ -287,21 +436,18 @@ def _parts(subject: _Subject, poly: checker.Polytope, point: Float) -> tuple[NDA
         step, first = np.rint(np.cumsum(rises)), first + 2 * length
     if "corrupted_samples" in subject.set:
         raw, flags = point[first : first + length], point[first + length : first + 2 * length]
-        most = int(subject.set["corrupted_samples"])
-        worst = np.argsort(-flags, kind="stable")[:most]
-        reach = subject.model.clamp
+        worst = np.argsort(-flags, kind="stable")[: int(Fraction(subject.set["corrupted_samples"]))]
+        reach = subject.voter.clamp
         errors[worst] = np.clip(np.rint(raw[worst]), -reach - signal[worst], reach - signal[worst])
     return signal.astype(np.int64), step.astype(np.int64), errors.astype(np.int64)
 
 
-def _latents(
-    subject: _Subject, signal: NDArray[np.int64], step: NDArray[np.int64], errors: NDArray[np.int64]
-) -> NDArray[np.int64] | None:
-    """Latents of a signals set for given parts, or None if the signal's velocity range is too wide."""
+def _latents(subject: _Subject, signal: Counts, step: Counts, errors: Counts) -> Counts:
+    """Latents of a signals set for given parts."""
     pieces = [signal]
     if "velocity_range_kmh" in subject.set:
         velocity = np.concatenate([[0], np.cumsum(signal)])
-        velocity -= velocity[-subject.model.window - 1 :].min()
+        velocity -= velocity[-subject.voter.window - 1 :].min()
         pieces = [velocity]
     if "step_g" in subject.set:
         rises = np.diff(np.concatenate([[0], step]))
@@ -309,123 +455,3 @@ def _latents(
     if "corrupted_samples" in subject.set:
         pieces += [errors, (errors != 0).astype(np.int64)]
     return np.concatenate(pieces)
-
-
-def _finite_witness(subject: _Subject, poly: checker.Polytope, point: Float, slope: Float) -> Any:
-    """A counterexample near a point of a set with an end: shared latents kept, each sample made whole.
-
-    ``slope`` says which way a sample should go when both whole numbers next to it are in the set.
-    """
-    shared = [Fraction(round(float(q) * 2**16), 2**16) for q in point[:2]]
-    latents = [*shared, *([Fraction(0)] * (len(poly.box) - 2))]
-    for k, (constant, sample) in enumerate(poly.samples):
-        base = constant + sum((a * latents[i] for i, a in sample.items() if i < 2), Fraction(0))
-        reach = abs(sample[2 + k])
-        wanted = base + sample[2 + k] * Fraction(float(point[2 + k]))
-        low, high = -((reach - base) // 1), (base + reach) // 1
-        if low > high:
-            return None
-        rounded = int(wanted // 1) + (1 if slope[k] > 0 and wanted % 1 else 0)
-        latents[2 + k] = (max(low, min(high, rounded)) - base) / sample[2 + k] if sample[2 + k] else Fraction(0)
-    return _accepted_witness(subject, poly, latents)
-
-
-def _finite_refute(subject: _Subject, poly: checker.Polytope, ends: Sequence[int], sign: int) -> Outcome:
-    """Refute that windows of a finite set all vote (sign 1) or all keep silent (sign -1)."""
-
-    def witness(point: Float) -> Any:
-        for slope in (np.zeros(len(poly.samples)), np.ones(len(poly.samples))):
-            found = _finite_witness(subject, poly, point, slope)
-            if found is not None:
-                return found
-        return None
-
-    return subject.refute(poly, ends, [sign] * len(ends), witness)
-
-
-def _never_finite(subject: _Subject) -> Verdict:
-    """No fire at any sample of a sequence with an end."""
-    model, poly = subject.model, subject.polytope(0)
-    cases, loose = [], []
-    for end in range(len(poly.samples)):
-        outcome = _finite_refute(subject, poly, [end], 1)
-        if outcome.found is not None:
-            return Violated(outcome.found)
-        if outcome.refuted:
-            cases.append(_case([end], outcome))
-        else:
-            loose.append(end)
-    groups = {
-        chosen
-        for end in loose
-        for chosen in combinations([k for k in loose if end - model.votes_window < k <= end], model.votes)
-        if chosen[-1] == end
-    }
-    return _joint(subject, poly, cases, sorted(groups), 1)
-
-
-def _joint(
-    subject: _Subject, poly: checker.Polytope, cases: list[dict[str, Any]], groups: list[tuple[int, ...]], sign: int
-) -> Verdict:
-    """Refute every group of windows together, and so finish a proof whose single windows did not suffice."""
-    if len(groups) > MAX_CASES:
-        return Unknown(f"{len(groups)} groups of windows are left to go through, more than {MAX_CASES}", None)
-    for ends in groups:
-        outcome = _finite_refute(subject, poly, ends, sign)
-        if outcome.found is not None:
-            return Violated(outcome.found)
-        if not outcome.refuted:
-            return Unknown(f"windows {ends}: together they may break the claim; no sequence that does was found", None)
-        cases.append(_case(ends, outcome))
-    return _proved(subject, sorted(cases, key=lambda case: case["windows"]), None)
-
-
-def _fires_by(subject: _Subject) -> Verdict:
-    """Fire is requested in time: at some sample no later than stated, enough of the last M windows must vote."""
-    model, poly = subject.model, subject.polytope(0)
-    last = checker.last_in_time(model.main, subject.set, subject.by_ms)
-    if not model.votes_window - 1 <= last < len(poly.samples):
-        return Unknown(f"the time stated is sample {last}, outside the set's {len(poly.samples)} samples", None)
-    verdict: Verdict = Unknown("no time was tried", None)
-    for fit in _likely_times(subject, poly, last):
-        verdict = _fires_at(subject, poly, fit)
-        if not isinstance(verdict, Unknown):
-            break
-    return verdict
-
-
-def _likely_times(subject: _Subject, poly: checker.Polytope, last: int) -> list[int]:
-    """Samples at which all sequences are likeliest to have enough votes, likeliest first, and the last one in time.
-
-    Judged by three sequences: all deviations at their lowest, in the middle and at their highest.
-    """
-    model, deployed = subject.model, subject.deployed
-    votes = np.full(last + 1, np.iinfo(np.int64).max)
-    for side in (-1, 0, 1):
-        counts = [round(constant + side * sum(abs(a) for a in sample.values())) for constant, sample in poly.samples]
-        votes = np.minimum(votes, deployed.outputs(np.array(counts[: last + 1])))
-    recent = np.lib.stride_tricks.sliding_window_view(votes, model.votes_window)
-    level = np.sort(recent, axis=1)[:, -model.votes]
-    best = np.argsort(-level, kind="stable")[:2] + model.votes_window - 1
-    return list(dict.fromkeys([*(int(fit) for fit in best), last]))
-
-
-def _fires_at(subject: _Subject, poly: checker.Polytope, fit: int) -> Verdict:
-    """Fire is requested at the sample ``fit`` at the latest."""
-    model = subject.model
-    group, silent = range(fit - model.votes_window + 1, fit + 1), model.votes_window - model.votes + 1
-    cases, loose = [], []
-    for end in reversed(group):
-        outcome = _finite_refute(subject, poly, [end], -1)
-        if outcome.found is not None:
-            return Violated(outcome.found)
-        if outcome.refuted:
-            cases.append(_case([end], outcome))
-        else:
-            loose.append(end)
-        if len(cases) >= model.votes:
-            return _proved(subject, sorted(cases, key=lambda case: case["windows"]), None)
-    choices = list(combinations(sorted(loose), silent)) if comb(len(loose), silent) <= MAX_CASES else []
-    if not choices and len(loose) >= silent:
-        return Unknown("too many groups of windows to go through", None)
-    return _joint(subject, poly, cases, choices, -1)

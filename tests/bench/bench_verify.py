@@ -87,7 +87,7 @@ def problem_of(net: WholeNet, query: dict[str, Any]) -> tuple[checker.Polytope, 
         for index, factors, limit in query["rows"]
     ]
     nodes = [(sign * v, row, int(bias * grid)) for row, bias, v in zip(net.weight, net.bias, net.out, strict=True)]
-    return checker.Polytope(box, rows, [], whole=False), checker.Goal(nodes, int(sign * net.out_bias * grid))
+    return checker.Polytope(box, rows, [], [], None), (nodes, int(sign * net.out_bias * grid))
 
 
 def exact_point(poly: checker.Polytope, goal: checker.Goal, point: Sequence[float]) -> list[Fraction] | None:
@@ -99,13 +99,29 @@ def exact_point(poly: checker.Polytope, goal: checker.Goal, point: Sequence[floa
             for x, m, (lo, hi) in zip(point, middle, poly.box, strict=True)
         ]
         inside = all(sum(a * q[i] for i, a in row.items()) <= limit for row, limit in poly.rows)
+        nodes, constant = goal
         z = (
             v * max(Fraction(0), sum((g * x for g, x in zip(gains, q, strict=True)), Fraction(b)))
-            for v, gains, b in goal.nodes
+            for v, gains, b in nodes
         )
-        if inside and sum(z, Fraction(goal.constant)) >= 0:
+        if inside and sum(z, Fraction(constant)) >= 0:
             return q
     return None
+
+
+def refuted(poly: checker.Polytope, goal: checker.Goal, tree: Any) -> None:
+    """Walk a tree with the checker's own bound at every leaf: these queries have no windows to split on."""
+
+    def visit(node: Any, chosen: checker.Chosen) -> None:
+        if "goals" in node:
+            assert checker.leaf_bound(poly, poly.rows, [goal], chosen, node) < 0
+            return
+        key = (node["goal"], node["node"])
+        assert goal[0][key[1]][0] > 0 and key not in chosen
+        visit(node["in"], {**chosen, key: True})
+        visit(node["out"], {**chosen, key: False})
+
+    visit(tree, {})
 
 
 def answer(task: Task) -> Answer:
@@ -118,7 +134,7 @@ def answer(task: Task) -> Answer:
     exact, size = found.found is not None, 0
     if found.refuted:
         size = len(json.dumps(found.tree, separators=(",", ":")))
-        checker.check_tree(poly, [goal], found.tree)
+        refuted(poly, goal, found.tree)
         exact = True
     verdict = "unsat" if found.refuted else "sat" if found.found is not None else "unknown"
     ended = time.perf_counter()

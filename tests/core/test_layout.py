@@ -15,7 +15,7 @@ FOLDERS = ("core", "signals", "model", "export", "firmware_sim")
 SHIPPED = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 SCANNED = sorted(path for folder in (*FOLDERS, "tests") for path in (ROOT / folder).rglob("*.py"))
 
-PENDING = ("model/analysis/checker.py",)
+PENDING: tuple[str, ...] = ()
 """Modules that still owe a parameter's explanation. Nothing is added here: new modules are held to the rule."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

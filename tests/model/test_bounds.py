@@ -41,7 +41,8 @@ def test_slew_limits_have_no_closed_form() -> None:
 def test_drawn_members_lie_in_the_set(small_model: DeployedModel) -> None:
     requirement = next(r for r in read_requirements(None) if r.claim == "fires_by")
     members = drawn_members(small_model, requirement, np.random.default_rng(0))
-    poly = checker.polytope(checker.Model(small_model.payload()).main, requirement.payload()["set"], 0)
+    voter = checker.Model(small_model.payload()).main
+    poly = checker.polytope(voter, requirement.claim, requirement.payload()["set"], 0)
     widest = [
         (
             float(constant) - float(sum(abs(a) for a in sample.values())),
@@ -53,9 +54,8 @@ def test_drawn_members_lie_in_the_set(small_model: DeployedModel) -> None:
     for member in members:
         for count, (low, high) in zip(member.counts_lsb, widest, strict=True):
             assert low - 0.5 <= count <= high + 0.5
-    assert {member.due for member in members} == {
-        checker.last_in_time(checker.Model(small_model.payload()).main, requirement.payload()["set"], requirement.by_ms)
-    }
+    ((_, windows, *_),) = checker.questions(voter, requirement.claim, poly, requirement.by_ms)
+    assert {member.due for member in members} == {windows.stop - 1}
 
 
 def test_the_sensor_states_what_a_count_is() -> None:

@@ -76,4 +76,6 @@ def test_a_timed_claim_needs_its_time(tmp_path: Path) -> None:
         read_requirements(path)
     path.write_text(timed.replace("[requirement.set]", 'by_ms = "20"\n[requirement.set]'))
     (requirement,) = read_requirements(path)
-    assert requirement.payload()["set"] == {"kind": "recorded", "counts": [0, 1, -2]}
+    assert requirement.set == {"kind": "recorded", "counts": (0, 1, -2)}
+    # The property file tells a recorded sequence as the corridor of no width that it is.
+    assert requirement.payload()["set"] == {"kind": "corridor", "lower": [0, 1, -2], "upper": [0, 1, -2]}
