@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -89,6 +89,7 @@ def comparison_figure(compared: Sequence[Compared], table: EventTable) -> Figure
     table : EventTable
         Of the test events.
     """
+    import matplotlib as mpl
     from matplotlib.figure import Figure
 
     sources = [
@@ -100,8 +101,12 @@ def comparison_figure(compared: Sequence[Compared], table: EventTable) -> Figure
     for source, (errors, lateness) in zip(sources, figure.subplots(len(sources), 2, squeeze=False), strict=True):
         must = (table.source == source) & (table.label == MUST_FIRE)
         quiet = (table.source == source) & (table.label == NO_FIRE)
-        for each in compared:
-            style = {"color": "black", "linewidth": 2.2} if each.detector.name == NET else {"linewidth": 1.1}
+        colours = mpl.colormaps["tab20"]
+        for k, each in enumerate(compared):
+            style: dict[str, Any] = (
+                {"color": "black", "linewidth": 2.2} if each.detector.name == NET else {"linewidth": 1.1}
+            )
+            style.setdefault("color", colours(k % colours.N))
             false_fires, late = trade_off(each, must, quiet)
             # Half a failure stands for none on a logarithmic axis.
             errors.plot(
