@@ -24,6 +24,7 @@ import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
+from math import lcm
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +41,9 @@ INT16, INT31, INT63 = 2**15 - 1, 2**31 - 1, 2**63 - 1
 
 Form = tuple[Any, dict[int, Any]]  # a constant, and factors of latents
 Row = tuple[dict[int, Any], Any]  # factors of latents, and what their sum must not exceed
-Goal = tuple[list[tuple[int, list[int], int]], int]  # nodes (v, gains of z, bias of z); constant, to add to v max(0, z)
+Goal = tuple[
+    list[tuple[int, dict[int, int], int]], int
+]  # nodes (v, gains of z, bias of z); constant, to add to v max(0, z)
 Chosen = dict[tuple[int, int], bool]  # nodes (goal, node) with v > 0 that count as v z (True) or as 0 on a branch
 Question = tuple[dict[int, bool], range, list[range], bool, int]  # see questions()
 
@@ -158,9 +161,8 @@ def pulse(voter: Voter, parts: dict[str, Any]) -> tuple[list[tuple[Fraction, Fra
     t_low, t_high = (rational(parts.pop(f"duration_{end}_ms", None), "duration") for end in ("from", "to"))
     need(v_low <= v_high and t_low <= t_high <= 1000, "the cell of pulses is empty, or longer than 1 s")
     area = (v_low + v_high) / 2 * Fraction(5, 18) * 1000 / GRAVITY / voter.lsb_g  # counts times ms
-    quiet = voter.window + voter.m - 1
-    curve = [(Fraction(0), Fraction(0))] * quiet
-    for i in range(int(t_high * voter.rate / 1000) + 1 + quiet):
+    curve = [(Fraction(0), Fraction(0))] * (voter.window + voter.m - 1)
+    for i in range(int(t_high * voter.rate / 1000) + 1 + len(curve)):
         early, late = Fraction(1000 * i, voter.rate) / t_high, Fraction(1000 * (i + 1), voter.rate) / t_low
         at = [bounds(x) for x in (early, late, min(max(early, Fraction(1, 2)), late))]
         low, high = min(at)[0] * area / t_high, max(top for _, top in at) * area / t_low
@@ -186,8 +188,7 @@ def polytope(voter: Voter, claim: str, described: Any, length: int) -> Polytope:
             band = int(counts("velocity_range_kmh", Fraction(5, 18) * voter.rate / GRAVITY))
             far = [max(0, -((i - length + n) // n)) for i in range(length + 1)]
             box, samples = [(-f * band, (f + 1) * band) for f in far], [(0, {k + 1: 1, k: -1}) for k in range(length)]
-            pairs = [(i, j) for i in range(length - n) for j in range(i + 1, i + n + 1)]
-            rows = [({i: s, j: -s}, band) for i, j in pairs for s in (-1, 1)]
+            rows = [({i: s, j: -s}, band) for i in range(length - n) for j in range(i + 1, i + n + 1) for s in (-1, 1)]
             bounds = [(s, limit) for s, limit in ((1, high), (-1, -low)) if limit < band]
             rows += [({k + 1: s, k: -s}, limit) for k in range(length) for s, limit in bounds]
     else:
@@ -247,29 +248,30 @@ def polytope(voter: Voter, claim: str, described: Any, length: int) -> Polytope:
 def goal_of(voter: Voter, poly: Polytope, end: int, votes: bool) -> Goal:
     """The goal that the window which ends at sample ``end`` ``votes`` (y - 1 >= 0), or does not (-y >= 0)."""
     window = [poly.samples[k] if k >= 0 else (0, {}) for k in range(end - voter.window + 1, end + 1)]
-    unit = 1
-    for number in [number for constant, form in window for number in (constant, *form.values())]:
-        unit *= Fraction(number * unit).denominator
-    inputs = [[0] * (len(poly.box) + 1) for _ in voter.weight[0]]
+    unit = lcm(*(number.denominator for constant, form in window for number in (constant, *form.values())))
+    inputs: list[dict[int, int]] = [{} for _ in voter.weight[0]]  # sums of blocks: factors of latents, -1 the constant
     for k, (constant, form) in enumerate(window):
+        block = inputs[k // voter.block]
         for latent, factor in (*form.items(), (-1, constant)):
-            inputs[k // voter.block][latent] += int(factor * unit)
+            block[latent] = block.get(latent, 0) + factor.numerator * (unit // factor.denominator)
     sign, nodes = 1 if votes else -1, []
     for row, bias, v in zip(voter.weight, voter.bias, voter.out, strict=True):
-        gains = [sum(w * x for w, x in zip(row, column, strict=True) if x) for column in zip(*inputs, strict=True)]
-        nodes.append((sign * v, gains[:-1], gains[-1] + bias * unit))
+        gains = {-1: bias * unit}
+        for latent, x in [(i, w * x) for w, block in zip(row, inputs, strict=True) for i, x in block.items()]:
+            gains[latent] = gains.get(latent, 0) + x
+        nodes.append((sign * v, gains, gains.pop(-1)))
     return nodes, (sign * voter.out_bias - votes) * unit
 
 
 def leaf_bound(poly: Polytope, rows: list[Row], goals: list[Goal], chosen: Chosen, leaf: Any) -> Any:
     """Upper bound of the weighted sum of goals over set and ``rows``, by multipliers of a ``leaf``, as ``chosen``."""
 
-    def maximum(gains: list[Any]) -> Any:
-        return sum(g * (high if g > 0 else low) for g, (low, high) in zip(gains, poly.box, strict=True) if g)
+    def maximum(gains: dict[int, Any]) -> Any:
+        return sum(g * poly.box[i][g > 0] for i, g in gains.items())
 
     factors, prices = fields(leaf, ("goals", "prices"), "a leaf")
     need(isinstance(factors, list) and len(factors) == len(goals), "a leaf has one list of factors for each goal")
-    total, constant = [0] * len(poly.box), 0
+    total, constant = dict.fromkeys(range(len(poly.box)), 0), 0
     for g, (nodes, least) in enumerate(goals):
         weight, *scales = integers(factors[g], 0, 2**400, 1 + len(nodes), "weight and factors")
         constant += weight * least
@@ -278,11 +280,12 @@ def leaf_bound(poly: Polytope, rows: list[Row], goals: list[Goal], chosen: Chose
             if (g, j) in chosen:
                 scale = weight * chosen[g, j]
             elif v > 0 and weight:
-                ends = bias - maximum([-a for a in gains]), bias + maximum(gains)
+                ends = bias - maximum({i: -a for i, a in gains.items()}), bias + maximum(gains)
                 constant += v * max(weight * max(0, z) - scale * z for z in ends)
             if v and scale:
                 constant += v * scale * bias
-                total = [t + v * scale * a for t, a in zip(total, gains, strict=True)]
+                for latent, a in gains.items():
+                    total[latent] += v * scale * a
     need(isinstance(prices, list), "prices must be pairs")
     for pair in prices:
         number, price = integers(pair, 0, 2**400, 2, "a row and its price")
@@ -326,10 +329,7 @@ def check_tree(voter: Voter, poly: Polytope, question: Question, tree: Any) -> N
 
 
 def questions(voter: Voter, claim: str, poly: Polytope, by_ms: Any) -> Iterator[Question]:
-    """What must be ruled out for a ``claim`` to hold, one question a tree.
-
-    Votes a broken claim needs; windows to split on; groups in which it has fewer than so many that vote (or do not).
-    """
+    """A broken ``claim`` has: these votes; besides, on windows to split on, in no group so many that do (or not)."""
     size, k, m, n, endless = len(poly.samples), voter.k, voter.m, voter.window, poly.zero is None
     if claim == "monotone":
         yield {n - 1: True, 2 * n - 1: False}, range(0), [], True, 0

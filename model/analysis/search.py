@@ -83,7 +83,10 @@ class Problem:
     def __init__(self, poly: checker.Polytope, goals: Sequence[checker.Goal]) -> None:
         self.poly, self.goals = poly, list(goals)
         self.v = np.array([[float(v) for v, _, _ in nodes] for nodes, _ in goals])
-        self.gain = np.array([[[float(g) for g in gains] for _, gains, _ in nodes] for nodes, _ in goals])
+        self.gain = np.zeros((*self.v.shape, len(poly.box)))
+        for g, (nodes, _) in enumerate(goals):
+            for j, (_, gains, _) in enumerate(nodes):
+                self.gain[g, j, list(gains)] = [float(a) for a in gains.values()]
         self.bias = np.array([[float(bias) for _, _, bias in nodes] for nodes, _ in goals])
         self.constant = np.array([float(constant) for _, constant in goals])
         self.positive, self.negative = self.v > 0, self.v < 0
@@ -153,8 +156,20 @@ class Problem:
         """The checker's bound by a ``leaf`` at a ``node``."""
         return checker.leaf_bound(self.poly, [*self.poly.rows, *node.splits], self.goals, node.chosen, leaf)
 
-    def look(self, node: Node) -> None:
-        """Bound a node without a solver, and remember the corner where the relaxation is worst."""
+    def look(self, node: Node, *, exactly: bool) -> tuple[Float, Float]:
+        """Bound a node without a solver, and remember the corner where the relaxation is worst.
+
+        Parameters
+        ----------
+        node : Node
+        exactly : bool
+            Settle even what floats show not to be refuted, since its bound is wanted.
+
+        Returns
+        -------
+        tuple of ndarray
+            Weights of goals and factors of nodes.
+        """
         scale, shift = self.slopes(node.chosen)
         low, high = self.low, self.high
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -167,10 +182,34 @@ class Problem:
         node.point = self.middle + np.sign(slope[best]) * self.radius
         weights = np.zeros(len(self.goals))
         weights[best] = 1.0
-        self.settle(node, weights, factor * weights[:, None], np.zeros(len(self.poly.rows) + len(node.splits)))
+        factors: Float = factor * weights[:, None]
+        if exactly or self.is_low(float(bounds[best])):
+            self.settle(node, weights, factors, np.zeros(len(self.poly.rows) + len(node.splits)))
+        else:
+            node.bound = Fraction(float(bounds[best]))
+        return weights, factors
 
-    def relax(self, node: Node) -> None:
-        """Solve the node's linear programme; take its multipliers and its worst point."""
+    def is_low(self, bound: float) -> bool:
+        """Whether a ``bound`` in floats is so low that exact numbers may refute the goals."""
+        return bound < 1e-7 * self.scale
+
+    def bound(self, node: Node, *, exactly: bool) -> None:
+        """Bound a node: by a look, and unless that refutes its goals by its linear programme.
+
+        Parameters
+        ----------
+        node : Node
+        exactly : bool
+            The bound is wanted, not only whether the goals are refuted.
+        """
+        weights, factors = self.look(node, exactly=exactly)
+        if exactly or node.bound >= 0:
+            self.relax(node, exactly=exactly)
+        if not node.leaf and (node.point is None or self.is_low(float(node.bound))):
+            self.settle(node, weights, factors, np.zeros(len(self.poly.rows) + len(node.splits)))
+
+    def relax(self, node: Node, *, exactly: bool) -> None:
+        """Solve the linear programme of a ``node``; take its worst point, and (if low, or ``exactly``) multipliers."""
         scale, shift = self.slopes(node.chosen)
         if node.splits:
             solver = _Solver(self, node.splits)
@@ -180,7 +219,10 @@ class Problem:
         level = (self.v * (scale * self.bias + shift)).sum(axis=1) + self.constant
         found = solver.solve(slope, level)
         if found is not None:
-            node.point, weights, factors, prices = found
+            best, node.point, weights, factors, prices = found
+            if not exactly and not self.is_low(best):
+                node.bound = min(node.bound, Fraction(best)) if node.bound >= 0 else Fraction(best)
+                return
             self.settle(node, weights, np.where(self.negative, factors, scale * weights[:, None]), prices)
 
     def undecided(self, node: Node) -> tuple[list[tuple[int, int]], Float]:
@@ -279,8 +321,11 @@ class _Solver:
         self.highs.passModel(lp)
         self.slope = np.ones((n_goals, n))
 
-    def solve(self, slope: Float, level: Float) -> tuple[Float, Float, Float, Float] | None:
-        """Worst point, weights of goals, factors of negative nodes (times weight), prices of rows; None if it fails."""
+    def solve(self, slope: Float, level: Float) -> tuple[float, Float, Float, Float, Float] | None:
+        """Optimum, worst point, weights of goals, factors of negative nodes (times weight), prices of rows.
+
+        ``slope`` and ``level`` are those of the goals; None if the solver fails.
+        """
         problem, n, m = self.problem, self.n, len(self.pairs)
         n_goals = len(problem.goals)
         scaled = -slope / problem.scale
@@ -302,7 +347,8 @@ class _Solver:
             # The dual of t >= z, back in units of z; |v| t is what it is a price of.
             factors[g, j] = dual[n_goals + i] / total / self.unit[i] * problem.scale / -problem.v[g, j]
         prices = dual[n_goals + m :] / total / self.row_unit * problem.scale
-        return point, weights, factors, prices
+        optimum = float(self.highs.getInfo().objective_function_value) * -problem.scale
+        return optimum, point, weights, factors, prices
 
 
 def search(
@@ -339,9 +385,7 @@ def search(
 
     def bounded(node: Node) -> Any:
         nonlocal best, best_point, looks
-        problem.look(node)
-        if below is None or node.bound >= below:
-            problem.relax(node)
+        problem.bound(node, exactly=below != 0 or witness is None)
         if node.point is not None and (node.bound >= 0 or below is None):
             value = float(problem.values(node.point).min())
             if value > best and _inside(problem, node):

@@ -86,7 +86,10 @@ def problem_of(net: WholeNet, query: dict[str, Any]) -> tuple[checker.Polytope, 
         ({i: int(a) for i, a in zip(index, factors, strict=True)}, int(limit * grid))
         for index, factors, limit in query["rows"]
     ]
-    nodes = [(sign * v, row, int(bias * grid)) for row, bias, v in zip(net.weight, net.bias, net.out, strict=True)]
+    nodes = [
+        (sign * v, dict(enumerate(row)), int(bias * grid))
+        for row, bias, v in zip(net.weight, net.bias, net.out, strict=True)
+    ]
     return checker.Polytope(box, rows, [], [], None), (nodes, int(sign * net.out_bias * grid))
 
 
@@ -100,10 +103,7 @@ def exact_point(poly: checker.Polytope, goal: checker.Goal, point: Sequence[floa
         ]
         inside = all(sum(a * q[i] for i, a in row.items()) <= limit for row, limit in poly.rows)
         nodes, constant = goal
-        z = (
-            v * max(Fraction(0), sum((g * x for g, x in zip(gains, q, strict=True)), Fraction(b)))
-            for v, gains, b in nodes
-        )
+        z = (v * max(Fraction(0), sum((g * q[i] for i, g in gains.items()), Fraction(b))) for v, gains, b in nodes)
         if inside and sum(z, Fraction(constant)) >= 0:
             return q
     return None

@@ -297,6 +297,7 @@ def test_the_checker_imports_only_the_standard_library() -> None:
         "hashlib",
         "itertools",
         "json",
+        "math",
         "sys",
         "fractions",
         "pathlib",
