@@ -15,6 +15,9 @@ from .errors import CrumpleError
 # verb -> (module, one line for the list); in the order of work.
 COMMANDS = {
     "demo": ("crumple.demo", "The whole chain on defaults, and on a real recording with --crash."),
+    "init": ("crumple.project_commands", "Write a commented project file with the reference requirements."),
+    "run": ("crumple.project_commands", "Bring every stage of a project up to date."),
+    "status": ("crumple.project_commands", "Say what is up to date, what is stale and why."),
     "generate": (
         "crumple.signals.commands",
         "Generate a labelled corpus of synthetic crash and misuse events.",
@@ -25,6 +28,10 @@ COMMANDS = {
     "prove": ("crumple.model.commands", "Prove the requirements on the deployed integers."),
     "check": ("crumple.model.commands", "Re-check every certificate in a folder, trusting nobody."),
     "evaluate": ("crumple.model.evaluation.commands", "Evaluate the deployed integers on every event of a corpus."),
+    "crossvalidate": (
+        "crumple.model.crossvalidation_command",
+        "Train on part of the events, judge on the rest: by mode, vehicle, fold or seed.",
+    ),
     "compare": ("crumple.model.baselines.commands", "Compare the net with classical rules and learned baselines."),
     "export": ("crumple.export.commands", "Print the deployed model as C99 and ONNX."),
     "validate": ("crumple.export.commands", "Compare Python, C and ONNX, count for count."),
