@@ -24,6 +24,7 @@ import logging
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,20 @@ class Stage:
         wanted = canonical_json([MADE_BY, dict(self.parents), {} if self.config is None else self.config])
         return artefact if there == wanted else None
 
+    def why_stale(self) -> tuple[str, ...]:
+        """What differs between the artefact already there and this stage; nothing if it is current.
+
+        Raises ArtefactError when it is missing, or was changed after it was written.
+        """
+        artefact = read_artefact(self.out / self.name, self.schema)
+        reasons = [] if artefact.made_by == MADE_BY else [f"made by {artefact.made_by}, this is {MADE_BY}"]
+        for role in sorted({*artefact.parents, *self.parents}):
+            was, now = artefact.parents.get(role), self.parents.get(role)
+            if was != now:
+                fate = "is no longer used" if now is None else "is new" if was is None else "has changed"
+                reasons.append(f"{role} {fate}")
+        return (*reasons, *_changes("", artefact.config, json.loads(canonical_json(self.config or {}))))
+
     def run(self, work: Callable[[Path], Json], *, replace: bool = False, force: bool = False) -> Artefact:
         """Do the work in a hidden folder and put it in place whole, or return what is already current.
 
@@ -244,6 +259,8 @@ class Stage:
         OutputError
             ``out`` cannot be written. Other errors of ``work`` pass through; what was there stays.
         """
+        if _asked.get():
+            raise _NotRun(self)
         if self.out.name in ("", ".."):
             raise OutputError(f"{self.out}: --out must name a folder, such as {self.name.partition('.')[0]}")
         if not force and (found := self.current()) is not None:
@@ -299,6 +316,69 @@ class Stage:
             raise WouldOverwriteError(f"{self.out}: holds {foreign[0]!r}, which this stage did not make; move it away")
         if not replace:
             raise WouldOverwriteError(f"{self.out}: already holds a {self.schema} made otherwise; --force replaces it")
+
+
+_asked: ContextVar[bool] = ContextVar("_asked", default=False)
+
+
+class _NotRun(Exception):
+    """Carries a stage that was only asked about back to who asked; never seen outside this module."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage.name)
+        self.stage = stage
+
+
+def stage_of(call: Callable[[], Artefact]) -> Stage | None:
+    """The stage that a call would run, found by the very code that would run it, without running it.
+
+    What a stage depends on is thus written once, in its stage function.
+
+    Parameters
+    ----------
+    call : callable
+        A stage function with its arguments bound.
+
+    Returns
+    -------
+    Stage or None
+        None where the call only reads an artefact. Errors met before the stage is known pass through.
+    """
+    token = _asked.set(True)
+    try:
+        call()
+    except _NotRun as told:
+        return told.stage
+    finally:
+        _asked.reset(token)
+    return None
+
+
+MOST_CHANGES = 4
+
+
+def _changes(where: str, was: Json, now: Json) -> list[str]:
+    """Settings that differ, one a line, with their dotted keys; the first few and a count of the rest."""
+    found = list(_differences(where, was, now))
+    more = [f"and {len(found) - MOST_CHANGES} more settings"] if len(found) > MOST_CHANGES else []
+    return found[:MOST_CHANGES] + more
+
+
+def _differences(where: str, was: Json, now: Json) -> Iterator[str]:
+    """Every place at which two JSON values differ."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key in sorted({*was, *now}):
+            yield from _differences(f"{where}.{key}".lstrip("."), was.get(key), now.get(key))
+    elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        for place, pair in enumerate(zip(was, now, strict=True)):
+            yield from _differences(f"{where}[{place}]", *pair)
+    elif canonical_json(was) != canonical_json(now):
+        yield f"{where} was {_short(was)}, is {_short(now)}"
+
+
+def _short(value: Json) -> str:
+    text = canonical_json(value).decode("ascii").strip()
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 @contextlib.contextmanager

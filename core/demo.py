@@ -123,48 +123,25 @@ def run_demo(out: Path, crash: Path | None, *, seed: int = 0, force: bool = Fals
         A requirement is not proved, or an implementation differs from the reference.
     """
     from crumple.export.report.page import write_report
-    from crumple.export.stages import export_stage, validate_stage
-    from crumple.firmware_sim.stages import simulate_stage
     from crumple.model.analysis.properties import read_requirements
-    from crumple.model.stages import check_folder, prove_stage, train_stage
+    from crumple.model.stages import check_folder
     from crumple.model.training import TrainingPlan
-    from crumple.signals.corpus import read_corpus
     from crumple.signals.generate import CorpusPlan
-    from crumple.signals.stages import generate_stage, import_stage
+
+    from .chain import RECORDING, ChainPlan, Recordings, chain
 
     _refuse_foreign(out)
+    recordings: tuple[Recordings, ...] = ()
+    if crash is not None:
+        recordings = (Recordings(RECORDING, (crash,)),)
+    elif (out / RECORDING).is_dir():  # one imported by an earlier demo is kept
+        recordings = (Recordings(RECORDING, ()),)
+    plan = ChainPlan(CorpusPlan(seed=seed), TrainingPlan(seed=seed), read_requirements(None), recordings)
     made: dict[str, Artefact] = {}
-    options: dict[str, Any] = {"replace": True, "force": force}
-    recorded = crash is not None or (out / "recording").is_dir()  # one imported by an earlier demo is kept
-    if crash is not None:  # first, so that a recording that cannot be believed costs no time and leaves nothing
-        made["recording"] = import_stage([crash], out / "recording", mapping=None, **options)
-    elif recorded:
-        made["recording"] = read_corpus(out / "recording")[1]
-    requirements = read_requirements(None)
-    plan = CorpusPlan(seed=seed)
-    with progress("generate events", sum(plan.counts.values())) as advance:
-        made["corpus"] = generate_stage(plan, out / "corpus", advance=advance, **options)
-    training = TrainingPlan(seed=seed)
-    with progress("train to proof", training.n_steps) as advance:
-        made["model"] = train_stage(out / "corpus", out / "model", training, requirements, advance=advance, **options)
-    with progress("prove requirements", len(requirements)) as advance:
-        made["proof"] = prove_stage(out / "model", out / "proof", requirements, advance=advance, **options)
+    for step in chain(out, plan):  # recordings first: one that cannot be believed costs no time and leaves nothing
+        with progress(step.title, step.work) as advance:
+            made[step.name] = step.run(force, advance)
     checked = check_folder(out)
-    made["export"] = export_stage(out / "model", out / "export", **options)
-    corpora = [out / "corpus"] + ([out / "recording"] if recorded else [])
-    n_events = sum(made[name].payload["n_events"] for name in ("corpus", "recording") if name in made)
-    with progress("compare C, ONNX, Python", n_events) as advance:
-        made["validation"] = validate_stage(
-            out / "model", out / "export", corpora, out / "validation", advance=advance, **options
-        )
-    with progress("simulate controller", n_events) as advance:
-        made["simulation"] = simulate_stage(
-            out / "export", out / "corpus", out / "simulation", advance=advance, **options
-        )
-    if recorded:
-        made["recording-simulation"] = simulate_stage(
-            out / "export", out / "recording", out / "recording-simulation", **options
-        )
     report = out / REPORT_FILE
     write_report(out, report)
     return Demo(made, report, made["proof"].payload["proved"], checked.proved)
