@@ -26,12 +26,17 @@ COMMANDS = {
     "calibrate": ("crumple.signals.calibration_command", "Hold the synthetic crashes against measured ones."),
     "train": ("crumple.model.commands", "Train a net and quantise it to the integers that ship."),
     "prove": ("crumple.model.commands", "Prove the requirements on the deployed integers."),
+    "tradeoff": (
+        "crumple.model.tradeoff_command",
+        "Show which requirements conflict, and what immunity costs in time.",
+    ),
     "check": ("crumple.model.commands", "Re-check every certificate in a folder, trusting nobody."),
     "evaluate": ("crumple.model.evaluation.commands", "Evaluate the deployed integers on every event of a corpus."),
     "crossvalidate": (
         "crumple.model.crossvalidation_command",
         "Train on part of the events, judge on the rest: by mode, vehicle, fold or seed.",
     ),
+    "ablate": ("crumple.model.ablation_command", "Change one choice of the net at a time, and measure what it buys."),
     "compare": ("crumple.model.baselines.commands", "Compare the net with classical rules and learned baselines."),
     "export": ("crumple.export.commands", "Print the deployed model as C99 and ONNX."),
     "validate": ("crumple.export.commands", "Compare Python, C and ONNX, count for count."),

@@ -66,11 +66,11 @@ def crossvalidation_text(found: dict[str, Any]) -> str:
         ]
         words = ("in time", "late", "missed", "silent", "false fire")
         counts = np.array([[row[word] for word in words] for row in splits])
-        rows.append(("least / median / most", "", *(_spread(column) for column in counts.T), ""))
+        rows.append(("min/med/max", "", *(_spread(column) for column in counts.T), ""))
         parts.append(
             table(
                 f"{source} events never trained on, left out by {found['by']}",
-                ("left out", "trained on", "in time", "late", "missed", "silent", "false fires", "median TTF-RTTF ms"),
+                ("left out", "trained on", "in time", "late", "missed", "silent", "false fires", "TTF-RTTF ms"),
                 rows,
             )
         )
@@ -78,4 +78,4 @@ def crossvalidation_text(found: dict[str, Any]) -> str:
 
 
 def _spread(values: np.ndarray[Any, Any]) -> str:
-    return f"{values.min()} / {int(np.median(values))} / {values.max()}"
+    return f"{values.min()}/{int(np.median(values))}/{values.max()}"

@@ -118,5 +118,5 @@ def test_the_command_prints_every_split_and_its_spread(
     assert [row["split"] for row in rows] == ["fold 1 of 2", "fold 2 of 2"]
     assert sum(row["events"] for row in rows) == len(corpus)
     assert main(command) == 0
-    assert "least / median / most" in capsys.readouterr().out
+    assert "min/med/max" in capsys.readouterr().out
     assert main([*command, "--by", "seed"]) == 2
