@@ -41,19 +41,26 @@ def train_command(
 ) -> None:
     """Train a net on CORPUS and write the integers that ship.
 
-    Requirements are an input of training: their certified bounds are penalised, and they cap the threshold.
+    Requirements are an input of training: their certified bounds are penalised, and they cap the threshold. Exits 1
+    if the net cannot meet all of them together, naming the pair that conflicts most; the model is kept.
     """
+    from .deployed import read_model
     from .stages import train_stage
+    from .tradeoff import conflict
     from .training import TrainingPlan
 
     plan = build(TrainingPlan, read_toml(config_path), where=str(config_path)) if config_path else TrainingPlan()
     if seed is not None:
         plan = with_changes(plan, seed=seed)
+    requirements = read_requirements(requirements_path)
     with progress("train", plan.n_steps) as advance:
-        artefact = train_stage(corpus, out, plan, read_requirements(requirements_path), force=force, advance=advance)
+        artefact = train_stage(corpus, out, plan, requirements, force=force, advance=advance)
+    with progress("conflicts", len(requirements)) as advance:
+        found = conflict(read_model(artefact.path)[0], requirements, advance)
     model = artefact.payload
     n_parameters = sum(len(row) + 2 for row in model["hidden_weight"]) + 1
     document = {"model": str(artefact.path), "sha256": artefact.sha256, "n_parameters": n_parameters}
+    document["conflict"] = found.text() if found else None
     text = table(
         "Deployed model",
         ("what", "value"),
@@ -65,6 +72,8 @@ def train_command(
         ],
     )
     emit(document, text, as_json=as_json)
+    if found:
+        raise CheckFailedError(f"{out}: {found.text()}; see `crumple tradeoff {out}`")
 
 
 @click.command("prove", epilog="Example: crumple prove model --out proof")
