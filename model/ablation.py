@@ -246,7 +246,8 @@ def ablation_figure(rows: Sequence[dict[str, Any]]) -> Figure:
             false = [_share(t, ("false fire",), ("silent", "false fire")) for t in totals]
             errors.plot(at, late, "o-", label=f"late or missed ({source})")
             errors.plot(at, false, "s--", label=f"false fires ({source})")
-        errors.set(title=choice, ylim=(-0.02, None))
+        errors.set(title=choice)
+        errors.set_ylim(bottom=0.0)
         proofs.bar(at, [row["proved"] / row["requirements"] for row in of_choice], color="grey")
         proofs.set(ylim=(0, 1.05))
         for axes in column:

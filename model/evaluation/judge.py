@@ -92,8 +92,8 @@ def same_sensors(model: DeployedModel, events: EventSource) -> None:
             )
 
 
-def refuse_one_class(events: EventSource, what: str) -> None:
-    """Raise CorpusError unless ``events`` hold both classes, which ``what`` needs."""
+def refuse_one_class(events: EventSource, what: str, hint: str = "") -> None:
+    """Raise CorpusError, ending in ``hint``, unless ``events`` hold both classes, which ``what`` needs."""
     labels = events.table.label
     n_must, n_quiet = int((labels == MUST_FIRE).sum()), int((labels == NO_FIRE).sum())
     if n_must and n_quiet:
@@ -103,7 +103,7 @@ def refuse_one_class(events: EventSource, what: str) -> None:
             f"{events.where}: none of its {len(labels)} events is labelled must_fire or no_fire, which {what} needs"
         )
     raise CorpusError(
-        f"{events.where}: {what} needs must-fire and no-fire events, the corpus has {n_must} and {n_quiet}"
+        f"{events.where}: {what} needs must-fire and no-fire events, the corpus has {n_must} and {n_quiet}{hint}"
     )
 
 

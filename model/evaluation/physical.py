@@ -23,6 +23,7 @@ from crumple.signals.corpus import MEASURED, SYNTHETIC, Corpus
 from crumple.signals.criteria import RttfRule
 from crumple.signals.events import MODES, MUST_FIRE, NO_FIRE, PHYSICAL_RATE_HZ, PRETRIGGER_S
 from crumple.signals.families import Pulse, half_sine, haversine, triangle
+from crumple.signals.resample import resample
 from crumple.signals.sensor import N_CORNERS, SensorSpec, Tolerances, sense
 from crumple.signals.trace import Trace
 
@@ -223,7 +224,7 @@ def superposition(
     spec : SensorSpec
         Of the main sensor.
     events, added : sequence of PhysicalEvent
-        At one physical rate; ``added`` must be no-fire events.
+        ``added`` must be no-fire events; they are brought to the rate of what they are added to.
     offsets_s : sequence of float
         Seconds from an event's contact to that of the added one.
 
@@ -242,8 +243,11 @@ def superposition(
             key = (event.source, event.mode, other.mode)
             row = rows.setdefault(key, {"alone": {}, "together": {}})
             row["alone"][alone] = row["alone"].get(alone, 0) + len(offsets_s)
+            extra = other.trace
+            if extra.rate_hz != event.trace.rate_hz:
+                extra = resample(extra, event.trace.rate_hz)
             for offset_s in offsets_s:
-                both = superposed(event.trace, other.trace, offset_s=offset_s)
+                both = superposed(event.trace, extra, offset_s=offset_s)
                 word = verdict(event, request_time_s(model, spec, both))[0]
                 row["together"][word] = row["together"].get(word, 0) + 1
     return [{"source": s, "mode": mode, "added": other, **row} for (s, mode, other), row in rows.items()]

@@ -20,7 +20,7 @@ from crumple.errors import CorpusError
 from crumple.model.deployed import DeployedModel, read_model
 from crumple.progress import Advance, quietly
 from crumple.signals.batches import CorpusFile, EventSource, open_corpus
-from crumple.signals.corpus import MEASURED, read_corpus
+from crumple.signals.corpus import MEASURED, SYNTHETIC, read_corpus
 from crumple.signals.events import MODES, MUST_FIRE, NO_FIRE, UNLABELLED
 
 from .immunity import immunity, severity_margin
@@ -140,7 +140,7 @@ def refuse_what_cannot_serve(corpus: EventSource, plan: EvaluationPlan) -> None:
     if (labels == UNLABELLED).all():
         raise CorpusError(f"{corpus.where}: no event is labelled; state labels in the map of `crumple import`")
     if not plan.allow_one_class:
-        refuse_one_class(corpus, "evaluation")
+        refuse_one_class(corpus, "evaluation", "; --allow-one-class evaluates what is there")
     if plan.claimed_false_fire is not None:
         for source in dict.fromkeys(corpus.table.source.tolist()):
             n_quiet = int(((labels == NO_FIRE) & (corpus.table.source == source)).sum())
@@ -235,15 +235,16 @@ def _due(events: EventSource) -> NDArray[np.int64]:
 
 
 def _studies(model: DeployedModel, corpus: CorpusFile, folder: Path, plan: EvaluationPlan) -> dict[str, Any]:
-    """Tolerance corners and superposition: measured events of the corpus, and synthetic ones of the same modes."""
+    """Tolerance corners and superposition: measured events of the corpus, and drawn ones of its synthetic modes."""
     spec = corpus.sensors.main
-    modes = [mode for mode in dict.fromkeys(corpus.table.mode.tolist()) if mode in MODES]
+    synthetic = corpus.table.mode[corpus.table.source == SYNTHETIC]
+    modes = [mode for mode in dict.fromkeys(synthetic.tolist()) if mode in MODES]
     added = drawn_events(ADDED_MODES, 1, plan.seed)
     measured: list[PhysicalEvent] = []
     if (corpus.table.source == MEASURED).any():
         measured = measured_events(read_corpus(folder)[0])
     cornered = measured + drawn_events(modes, plan.corner_events, plan.seed)
-    summed = drawn_events(modes, plan.superposition_events, plan.seed + 1)
+    summed = measured + drawn_events(modes, plan.superposition_events, plan.seed + 1)
     return {
         "tolerance_corners": tolerance_corners(model, spec, cornered),
         "superposition": superposition(model, spec, summed, added),

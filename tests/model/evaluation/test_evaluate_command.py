@@ -147,3 +147,21 @@ def test_a_claim_too_strong_for_the_events_is_refused(
 
 def test_a_model_that_is_none_is_refused(folder: Path, config: Path) -> None:
     assert main([*evaluate(folder, folder, config)]) == 3
+
+
+SHARED = Path(__file__).resolve().parents[4] / "shared"
+
+
+@pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="the shared recordings are not here")
+def test_measured_events_get_corners_and_superposition_of_their_own(
+    model: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (recording,) = (SHARED / "data" / "real").glob("*10146*")
+    assert main(["import", str(recording), "--out", str(config.parent / "recording")]) == 0
+    assert main([*evaluate(model, config.parent / "recording", config)]) == 3
+    assert "--allow-one-class" in capsys.readouterr().err
+    assert main([*evaluate(model, config.parent / "recording", config, "--allow-one-class", "--json")]) == 0
+    found = json.loads(capsys.readouterr().out)["evaluation"]
+    assert set(found["sources"]) == {"measured"}
+    assert {row["source"] for row in found["tolerance_corners"]} == {"measured"}
+    assert {row["added"] for row in found["superposition"]} == {"rough_road", "abs_braking", "hammer"}

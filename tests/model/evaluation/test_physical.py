@@ -94,6 +94,13 @@ def test_a_sum_is_judged_by_the_label_of_the_event_alone() -> None:
     assert row["alone"] == {"in time": 1} and row["together"] == {"late": 1}
 
 
+def test_what_is_added_is_brought_to_the_rate_of_the_event() -> None:
+    crash, added = plateau(20.0, "must_fire", 0.012), plateau(-8.0, "no_fire", float("nan"))
+    fine = Trace("fine", np.repeat(crash.trace.accel_g, 2), 2 * PHYSICAL_RATE_HZ, crash.trace.t0_s)
+    (row,) = superposition(window_sum_above(320.0), SPEC, [replace(crash, trace=fine)], [added], [0.0])
+    assert row["alone"] == {"in time": 1} and row["together"] == {"late": 1}
+
+
 def test_a_crash_is_never_added() -> None:
     crash = plateau(20.0, "must_fire", 0.012)
     with pytest.raises(SignalError, match="only no-fire"):
