@@ -209,6 +209,12 @@ class Stage:
     parents: Mapping[str, str]
     config: Json
 
+    @property
+    def key(self) -> str:
+        """SHA-256 over what the stage makes its result from: what an interrupted one must find unchanged."""
+        made_from = canonical_json([MADE_BY, dict(self.parents), {} if self.config is None else self.config])
+        return hashlib.sha256(made_from).hexdigest()
+
     def current(self) -> Artefact | None:
         """The artefact already there, when it is intact and was made from the same things; else None.
 

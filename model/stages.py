@@ -17,6 +17,7 @@ from .analysis import checker, witness
 from .analysis.properties import SCHEMA as PROPERTY_SCHEMA
 from .analysis.properties import RequirementSet
 from .analysis.prover import Proved, Unknown, Vacuous, prove
+from .checkpoint import Checkpoint
 from .deployed import read_model
 from .quantise import INPUT_UNIT_G
 from .training import TrainingPlan, train
@@ -59,8 +60,10 @@ def train_stage(
         {"training": plain(plan), "requirements": [requirement.payload() for requirement in requirements]},
     )
 
+    state = out.parent / f".{out.name}.training.npz"  # beside the folder, which does not exist until all is done
+
     def work(folder: Path) -> Json:
-        trained = train(corpus, requirements, plan, advance)
+        trained = train(corpus, requirements, plan, advance, Checkpoint(state, stage.key))
         net = {
             "hidden_weight": trained.net.hidden_weight.tolist(),
             "hidden_bias": trained.net.hidden_bias.tolist(),

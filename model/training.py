@@ -29,6 +29,7 @@ from crumple.units import G0_MPS2, ceil_fraction
 from .analysis.properties import Requirement, RequirementSet
 from .analysis.prover import Violated, prove, worst_case
 from .bounds import Member, drawn_members, signal_bound
+from .checkpoint import Checkpoint, Saved
 from .deployed import Arming, DeployedModel
 from .loss import FireWindows, fire_loss, quiet_loss
 from .net import Float, Net
@@ -112,7 +113,13 @@ class Trained:
     history: tuple[dict[str, float], ...]
 
 
-def train(corpus: Corpus, requirements: RequirementSet, plan: TrainingPlan, advance: Advance) -> Trained:
+def train(
+    corpus: Corpus,
+    requirements: RequirementSet,
+    plan: TrainingPlan,
+    advance: Advance,
+    checkpoint: Checkpoint | None = None,
+) -> Trained:
     """Train, quantise and set the threshold, until the must-fire requirements hold or the rounds are used up.
 
     Parameters
@@ -125,6 +132,8 @@ def train(corpus: Corpus, requirements: RequirementSet, plan: TrainingPlan, adva
     plan : TrainingPlan
     advance : callable
         Told steps done and a status text.
+    checkpoint : Checkpoint, optional
+        Where the state is kept while training lasts; one that was interrupted goes on from there, to the same result.
 
     Raises
     ------
@@ -141,14 +150,22 @@ def train(corpus: Corpus, requirements: RequirementSet, plan: TrainingPlan, adva
         )
     # One thread: the order of float additions, and so every byte, must not depend on the machine's load.
     with threadpool_limits(limits=1):
-        return _Session(corpus, requirements, plan, advance).run()
+        return _Session(corpus, requirements, plan, advance, checkpoint).run()
 
 
 class _Session:
     """One training: what stays the same over its rounds."""
 
-    def __init__(self, corpus: Corpus, requirements: RequirementSet, plan: TrainingPlan, advance: Advance) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        requirements: RequirementSet,
+        plan: TrainingPlan,
+        advance: Advance,
+        checkpoint: Checkpoint | None,
+    ) -> None:
         self.corpus, self.requirements, self.plan, self.advance = corpus, requirements, plan, advance
+        self.checkpoint = checkpoint
         self.arming = deployed_arming(corpus, plan.arming)
         self.unit_lsb = INPUT_UNIT_G / float(corpus.sensors.main.lsb) * plan.block_samples
         self.rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(1,)))
@@ -163,6 +180,7 @@ class _Session:
         }
         self.worst_cases = _WorstCases(self)
         self.loudest = LoudestWindows(self._windows([event.main_lsb for event in self.quiet]))
+        self.counterexamples: dict[str, list[list[int]]] = {}
         self.history: list[dict[str, float]] = []
         self.n_steps_done = 0
 
@@ -175,14 +193,50 @@ class _Session:
 
     def run(self) -> Trained:
         """Rounds of fitting, until nothing is found against the must-fire requirements."""
-        net = self.fit(None, self.plan.n_steps)
+        saved = self.checkpoint.load() if self.checkpoint else None
+        begin = self._restored(saved) if saved else 0
+        net = self.fit(None, begin, saved)
         model = self._deployed(net)
-        for _ in range(self.plan.n_rounds - 1):
+        for n_round in range(begin + 1, self.plan.n_rounds):
             if not self._learn_counterexamples(model):
                 break
-            net = self.fit(net, max(10, self.plan.n_steps // 3))
+            net = self.fit(net, n_round, None)
             model = self._deployed(net)
+        if self.checkpoint:
+            self.checkpoint.clear()
         return Trained(net, model, tuple(self.history))
+
+    def _restored(self, saved: Saved) -> int:
+        """Make everything but the fit itself what it was; returns the round."""
+        facts, arrays = saved.facts, saved.arrays
+        self.rng.bit_generator.state, self.scouts.bit_generator.state = facts["rng"], facts["scouts"]
+        self.history, self.n_steps_done = list(facts["history"]), int(facts["n_steps_done"])
+        self.loudest.restore(arrays["loudest_numbers"], arrays["loudest_counts"])
+        for k, choices in enumerate(self.worst_cases.choices):
+            choices.windows, choices.shares = arrays[f"worst_windows_{k}"], arrays[f"worst_shares_{k}"]
+        for name, found in facts["counterexamples"].items():
+            for counts in found:
+                self._learn(name, counts)
+        return int(facts["n_round"])
+
+    def _save(self, n_round: int, step: int, fit: dict[str, Float]) -> None:
+        """Keep the state at the beginning of a step that looks up the loudest windows."""
+        if self.checkpoint is None:
+            return
+        numbers, counts = self.loudest.chosen()
+        facts = {
+            "n_round": n_round,
+            "step": step,
+            "n_steps_done": self.n_steps_done,
+            "history": self.history,
+            "rng": self.rng.bit_generator.state,
+            "scouts": self.scouts.bit_generator.state,
+            "counterexamples": self.counterexamples,
+        }
+        arrays = {"loudest_numbers": numbers, "loudest_counts": counts, **fit}
+        for k, choices in enumerate(self.worst_cases.choices):
+            arrays |= {f"worst_windows_{k}": choices.windows, f"worst_shares_{k}": choices.shares}
+        self.checkpoint.save(facts, arrays)
 
     def _deployed(self, net: Net) -> DeployedModel:
         return self.quantised(net, self.arming, self._threshold(self.quantised(net, self.arming, 0)))
@@ -196,11 +250,16 @@ class _Session:
             self.advance(self.n_steps_done, f"proving {requirement.id}")
             verdict = prove(model, requirement)
             if isinstance(verdict, Violated):
-                counts = np.array(verdict.certificate["witness"]["counts"], dtype=np.int64)
-                due = self.members[requirement.id][0].due
-                self.members[requirement.id] += [Member(counts, due)] * 8  # as much as eight drawn ones
+                counts = [int(count) for count in verdict.certificate["witness"]["counts"]]
+                self.counterexamples.setdefault(requirement.id, []).append(counts)
+                self._learn(requirement.id, counts)
                 found = True
         return found
+
+    def _learn(self, requirement_id: str, counts: Sequence[int]) -> None:
+        """Make a counterexample count as much as eight drawn members."""
+        due = self.members[requirement_id][0].due
+        self.members[requirement_id] += [Member(np.array(counts, dtype=np.int64), due)] * 8
 
     def _wanted(self) -> FireWindows:
         """Windows of every event and member that must fire."""
@@ -223,32 +282,48 @@ class _Session:
         in_time_lengths, later_lengths, weight = (np.array(column) for column in zip(*lengths, strict=True))
         return FireWindows(np.concatenate(inputs), in_time_lengths, later_lengths, weight, plan.confirm_votes)
 
-    def fit(self, start: Net | None, n_steps: int) -> Net:
+    def fit(self, start: Net | None, n_round: int, saved: Saved | None) -> Net:
         """Adam on the event losses plus penalties on exact worst cases.
 
         Parameters
         ----------
         start : Net or None
             Where to go on; None draws a net.
-        n_steps : int
+        n_round : int
+            0 is the long first round.
+        saved : Saved or None
+            The state within this round to go on from.
         """
         plan, loudest, wanted = self.plan, self.loudest, self._wanted()
-        if start is None:
-            ramp = np.linspace(0.0, 1.0, plan.n_blocks, dtype=np.float32)
-            loudest.grow(lambda inputs: inputs.sum(axis=1), 6)
-            loudest.grow(lambda inputs: np.abs(inputs).max(axis=1), 4)
-            loudest.grow(lambda inputs: inputs @ ramp, 4)
-        conditioning = _Conditioning(np.concatenate([wanted.inputs, loudest.pool()[0]]))
-        if start is None:
-            shaped = Net.drawn(plan.n_hidden, plan.n_blocks, self.rng)
+        n_steps = plan.n_steps if n_round == 0 else max(10, plan.n_steps // 3)
+        begin = 0
+        if saved:
+            state, begin = saved.arrays, int(saved.facts["step"])
+            conditioning = _Conditioning(state["mean"], state["direction"], state["scale"])
+            shaped = Net(*(state[f"shaped_{k}"] for k in range(4)))
+            moment, square = ([state[f"{name}_{k}"] for k in range(4)] for name in ("moment", "square"))
         else:
-            shaped = conditioning.shaped(start)
-        moment = [np.zeros_like(p) for p in shaped.parameters()]
-        square = [np.zeros_like(p) for p in shaped.parameters()]
-        late_first, cost = start is None, plan.no_fire_weight / len(self.must)
-        for step in range(n_steps):
+            if start is None:
+                ramp = np.linspace(0.0, 1.0, plan.n_blocks, dtype=np.float32)
+                loudest.grow(lambda inputs: inputs.sum(axis=1), 6)
+                loudest.grow(lambda inputs: np.abs(inputs).max(axis=1), 4)
+                loudest.grow(lambda inputs: inputs @ ramp, 4)
+            conditioning = _Conditioning.of(np.concatenate([wanted.inputs, loudest.pool()[0]]))
+            if start is None:
+                shaped = Net.drawn(plan.n_hidden, plan.n_blocks, self.rng)
+            else:
+                shaped = conditioning.shaped(start)
+            moment = [np.zeros_like(p) for p in shaped.parameters()]
+            square = [np.zeros_like(p) for p in shaped.parameters()]
+        late_first, cost = n_round == 0, plan.no_fire_weight / len(self.must)
+        for step in range(begin, n_steps):
             net = conditioning.net(shaped)
             if step % LOOK_EVERY_STEPS == 0:
+                if step > begin:
+                    fit = {"mean": conditioning.mean, "direction": conditioning.direction, "scale": conditioning.scale}
+                    for k, parts in enumerate(zip(shaped.parameters(), moment, square, strict=True)):
+                        fit |= {f"{name}_{k}": a for name, a in zip(("shaped", "moment", "square"), parts, strict=True)}
+                    self._save(n_round, step, fit)
                 if step or not late_first:
                     loudest.grow(net.single().score, 4)
                 unwanted, begins = loudest.pool()
@@ -380,12 +455,16 @@ class _Conditioning:
 
     RIDGE = 0.01
 
-    def __init__(self, inputs: Float) -> None:
-        self.mean = inputs.mean(axis=0, dtype=np.float64)
+    def __init__(self, mean: Float, direction: Float, scale: Float) -> None:
+        self.mean, self.direction, self.scale = mean, direction, scale
+        self.rows = (direction / scale).T
+
+    @classmethod
+    def of(cls, inputs: Float) -> _Conditioning:
+        """The coordinates that suit inputs of shape (n_windows, n_blocks)."""
         variance, direction = np.linalg.eigh(np.cov(inputs.T))
-        self.scale = np.sqrt(variance + self.RIDGE * variance.max())
-        self.direction = direction
-        self.rows = (direction / self.scale).T
+        scale = np.sqrt(variance + cls.RIDGE * variance.max())
+        return cls(inputs.mean(axis=0, dtype=np.float64), direction, scale)
 
     def shaped(self, net: Net) -> Net:
         """The shaped parameters that stand for a net on raw blocks."""

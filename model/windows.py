@@ -73,8 +73,23 @@ class LoudestWindows:
 
     def __init__(self, windows: Windows) -> None:
         self.windows = windows
-        self._chosen = [np.zeros(-(-length // SCAN_STEP), dtype=np.bool_) for length in windows.lengths]
+        self._chosen: list[Samples] = [np.zeros(0, dtype=np.int64) for _ in windows.lengths]
         self._inputs: list[Float] = [np.zeros((0, windows.n_blocks), dtype=np.float32) for _ in windows.lengths]
+
+    def chosen(self) -> tuple[Samples, Samples]:
+        """Which windows are in the pool: numbers of all sequences one after the other, and how many of each."""
+        return np.concatenate(self._chosen), np.array([len(numbers) for numbers in self._chosen], dtype=np.int64)
+
+    def restore(self, numbers: Samples, counts: Samples) -> None:
+        """Make the pool what it was when ``chosen`` was called.
+
+        Parameters
+        ----------
+        numbers, counts : integer ndarray
+            As ``chosen`` returned them.
+        """
+        self._chosen = np.split(numbers, np.cumsum(counts)[:-1])
+        self._inputs = [self.windows.at(k, SCAN_STEP * chosen) for k, chosen in enumerate(self._chosen)]
 
     def grow(self, score: Score, n_windows: int) -> None:
         """Add the windows of every sequence that score highest.
@@ -92,8 +107,8 @@ class LoudestWindows:
             scores = np.split(score(np.concatenate(cut)), np.cumsum([len(rows) for rows in cut])[:-1])
             for k, rows, values in zip(group, cut, scores, strict=True):
                 loudest = np.argsort(values, kind="stable")[-n_windows:]
-                fresh = loudest[~self._chosen[k][loudest]]
-                self._chosen[k][fresh] = True
+                fresh = loudest[~np.isin(loudest, self._chosen[k])]
+                self._chosen[k] = np.concatenate([self._chosen[k], fresh])
                 self._inputs[k] = np.concatenate([self._inputs[k], rows[fresh]])
 
     def pool(self) -> tuple[Float, Samples]:

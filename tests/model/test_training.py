@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from crumple.errors import ConfigError, CorpusError
 from crumple.model.analysis.properties import read_requirements
 from crumple.model.analysis.prover import Proved, prove
+from crumple.model.checkpoint import Checkpoint
 from crumple.model.training import TrainingPlan, confirmed_level, train
 from crumple.signals.corpus import Corpus
 from crumple.signals.generate import CorpusPlan, generate
@@ -45,6 +47,43 @@ def test_the_same_plan_gives_the_same_integers(corpus: Corpus) -> None:
     again = train(corpus, read_requirements(None), PLAN, quietly)
     assert first.model == again.model
     assert first.history == again.history
+
+
+@pytest.mark.parametrize("stop_at", [250, 450])
+def test_an_interrupted_training_goes_on_to_the_same_integers(corpus: Corpus, tmp_path: Path, stop_at: int) -> None:
+    plan, requirements = replace(PLAN, n_steps=500), read_requirements(None)
+    whole = train(corpus, requirements, plan, quietly)
+    checkpoint = Checkpoint(tmp_path / "state.npz", "this training")
+    looked: list[int] = []
+
+    def interrupt(done: int, status: str) -> None:
+        looked.append(done)
+        if done >= stop_at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(corpus, requirements, plan, interrupt, checkpoint)
+    looked.clear()
+    resumed = train(corpus, requirements, plan, lambda done, status: looked.append(done), checkpoint)
+    assert looked[0] > 200  # it did go on, and not begin again
+    assert resumed.model == whole.model
+    assert resumed.history == whole.history
+    assert not checkpoint.path.exists()
+
+
+def test_the_state_of_another_training_or_a_damaged_one_is_not_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "state.npz"
+    Checkpoint(path, "one").save({"step": 3}, {"a": np.arange(3)})
+    kept = Checkpoint(path, "one").load()
+    assert kept is not None
+    assert (kept.facts["step"], kept.arrays["a"].tolist()) == (3, [0, 1, 2])
+    assert Checkpoint(path, "other").load() is None
+    path.write_bytes(path.read_bytes()[:50])
+    assert Checkpoint(path, "one").load() is None
+    assert "starts anew" in caplog.text
+    assert Checkpoint(tmp_path / "none.npz", "one").load() is None
 
 
 @pytest.mark.parametrize("label", ["must_fire", "no_fire"])
