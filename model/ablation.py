@@ -242,7 +242,7 @@ def ablation_figure(rows: Sequence[dict[str, Any]]) -> Figure:
             totals = [row["sources"].get(source) for row in of_choice]
             if not any(totals):
                 continue
-            late = [_share(t, ("late", "missed"), ("in time", "late", "missed")) for t in totals]
+            late = [_share(t, ("late", "missed"), ("in time", "late", "missed", "premature")) for t in totals]
             false = [_share(t, ("false fire",), ("silent", "false fire")) for t in totals]
             errors.plot(at, late, "o-", label=f"late or missed ({source})")
             errors.plot(at, false, "s--", label=f"false fires ({source})")

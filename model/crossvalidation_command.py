@@ -59,18 +59,28 @@ def crossvalidation_text(found: dict[str, Any]) -> str:
             (
                 row["split"],
                 row["trained_on"],
-                *(row[word] for word in ("in time", "late", "missed", "silent", "false fire")),
+                *(row[word] for word in ("in time", "late", "missed", "premature", "silent", "false fire")),
                 "" if row["delta_ttf_ms"] is None else f"{row['delta_ttf_ms']['median']:+.1f}",
             )
             for row in splits
         ]
-        words = ("in time", "late", "missed", "silent", "false fire")
+        words = ("in time", "late", "missed", "premature", "silent", "false fire")
         counts = np.array([[row[word] for word in words] for row in splits])
         rows.append(("min/med/max", "", *(_spread(column) for column in counts.T), ""))
         parts.append(
             table(
                 f"{source} events never trained on, left out by {found['by']}",
-                ("left out", "trained on", "in time", "late", "missed", "silent", "false fires", "TTF-RTTF ms"),
+                (
+                    "left out",
+                    "trained on",
+                    "in time",
+                    "late",
+                    "missed",
+                    "premature",
+                    "silent",
+                    "false fires",
+                    "TTF-RTTF ms",
+                ),
                 rows,
             )
         )

@@ -54,14 +54,25 @@ def comparison_text(found: dict[str, Any]) -> str:
     return "\n\n".join(
         table(
             f"{rows[0]['must_fire']} must-fire and {rows[0]['no_fire']} no-fire {source} test events;"
-            " thresholds by training, then at no false fire on test",
-            ("detector", "tried", "late", "missed", "false fires", "TTF ms", "TTF-RTTF ms", "late | missed at none"),
+            " thresholds by training; last, late | missed where none fires falsely",
+            (
+                "detector",
+                "tried",
+                "late",
+                "missed",
+                "premature",
+                "false fires",
+                "TTF ms",
+                "TTF-RTTF ms",
+                "late | missed at none",
+            ),
             [
                 (
                     row["name"],
                     row["n_candidates"] or "",
                     row["as_trained"]["late"],
                     row["as_trained"]["missed"],
+                    row["as_trained"]["premature"],
                     row["as_trained"]["false_fires"],
                     _median(row["as_trained"]["ttf_ms"], ""),
                     _median(row["as_trained"]["delta_ttf_ms"], "+"),

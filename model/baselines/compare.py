@@ -30,7 +30,20 @@ from crumple.signals.events import MUST_FIRE, NO_FIRE
 from .front import FrontPlan
 from .learned import learned_families
 from .rules import RULES
-from .search import Bool, Family, Float, Scorer, Seen, Training, Tuned, due_samples, peaks_of, rule_families, tune
+from .search import (
+    Bool,
+    Family,
+    Float,
+    Scorer,
+    Seen,
+    Training,
+    Tuned,
+    contact_samples,
+    due_samples,
+    peaks_of,
+    rule_families,
+    tune,
+)
 
 NET = "crumple net"
 
@@ -78,8 +91,8 @@ class Compared:
     Attributes
     ----------
     detector : Tuned
-    in_time, overall : ndarray
-        Largest score up to the last sample in time, and overall.
+    in_time, overall, before : ndarray
+        Largest score from contact up to the last sample in time, from contact on, and before contact.
     request_s : ndarray
         First crossing of its threshold in s from contact, NaN without one.
     """
@@ -87,6 +100,7 @@ class Compared:
     detector: Tuned
     in_time: Float
     overall: Float
+    before: Float
     request_s: Float
 
 
@@ -127,17 +141,19 @@ def run(detectors: Sequence[Tuned], test: EventSource, plan: ComparePlan, advanc
     table, spec = test.table, test.sensors.main
     dt_s = float(spec.sample_period_s)
     due = due_samples(table, dt_s)
-    in_time, overall, request_s = (np.empty((len(detectors), len(table))) for _ in range(3))
+    contact = contact_samples(table, dt_s)
+    in_time, overall, before, request_s = (np.empty((len(detectors), len(table))) for _ in range(4))
     for batch in test.batches():
         seen = Seen(batch.main_lsb, batch.rows, spec, plan.front)
         for d, detector in enumerate(detectors):
             score = detector.scores(seen)
-            peaks = peaks_of(score, due[batch.rows])
+            peaks = peaks_of(score, contact[batch.rows], due[batch.rows])
             in_time[d, batch.rows], overall[d, batch.rows] = peaks.in_time, peaks.overall
+            before[d, batch.rows] = peaks.before
             at = first_true(score > detector.threshold)
             request_s[d, batch.rows] = np.where(at < 0, np.nan, table.first_sample_s[batch.rows] + at * dt_s)
         advance(batch.rows.stop, str(table.mode[batch.rows.start]))
-    return tuple(Compared(*row) for row in zip(detectors, in_time, overall, request_s, strict=True))
+    return tuple(Compared(*row) for row in zip(detectors, in_time, overall, before, request_s, strict=True))
 
 
 def rows_of(compared: Sequence[Compared], test: EventSource, plan: ComparePlan) -> dict[str, list[dict[str, Any]]]:
@@ -183,6 +199,7 @@ def _row(each: Compared, test: EventSource, must: Bool, quiet: Bool, plan: Compa
     """One detector on the events of one source."""
     table = test.table
     verdict = verdicts(table, each.request_s)
+    fired = must & np.isin(verdict, ("in time", "late"))
     fast = must & (table.speed_kmh >= FAST_KMH)
     late, missed = int((verdict[must] == "late").sum()), int((verdict[must] == "missed").sum())
     false_fires, n_must, n_quiet = int((verdict[quiet] == "false fire").sum()), int(must.sum()), int(quiet.sum())
@@ -200,17 +217,19 @@ def _row(each: Compared, test: EventSource, must: Bool, quiet: Bool, plan: Compa
         "as_trained": {
             "late": late,
             "missed": missed,
+            "premature": int((verdict[must] == "premature").sum()),
             "late_or_missed_interval": list(clopper_pearson(late + missed, n_must, plan.confidence)),
             "false_fires": false_fires,
             "false_fire_upper": upper_bound(false_fires, n_quiet, plan.confidence),
             "fast_in_time": int((verdict[fast] == "in time").sum()),
             "fast": int(fast.sum()),
-            "ttf_ms": spread(1e3 * each.request_s[must]),
-            "delta_ttf_ms": spread(1e3 * (each.request_s - table.rttf_s)[must]),
+            "ttf_ms": spread(1e3 * each.request_s[fired]),
+            "delta_ttf_ms": spread(1e3 * (each.request_s - table.rttf_s)[fired]),
         },
         "at_no_false_fire": {
             "late": late_then - missed_then,
             "missed": missed_then,
+            "premature": int((each.before[must] > separating).sum()),
             "late_or_missed_interval": list(clopper_pearson(late_then, n_must, plan.confidence)),
         },
     }

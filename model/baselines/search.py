@@ -117,14 +117,15 @@ class Training:
     Attributes
     ----------
     table : EventTable
-    due : ndarray of int64, shape (n_events,)
-        Last sample in time.
+    contact, due : ndarray of int64, shape (n_events,)
+        First sample at or after contact, last sample in time.
     seen : tuple of Seen
     dt_s : float
         Sample period.
     """
 
     table: EventTable
+    contact: Int64
     due: Int64
     seen: tuple[Seen, ...]
     dt_s: float
@@ -134,9 +135,8 @@ class Training:
         """All of ``events``, fronts by ``front_plan``."""
         spec = events.sensors.main
         seen = tuple(Seen(batch.main_lsb, batch.rows, spec, front_plan) for batch in events.batches())
-        return cls(
-            events.table, due_samples(events.table, float(spec.sample_period_s)), seen, float(spec.sample_period_s)
-        )
+        dt_s = float(spec.sample_period_s)
+        return cls(events.table, contact_samples(events.table, dt_s), due_samples(events.table, dt_s), seen, dt_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +146,16 @@ class Peaks:
     Attributes
     ----------
     in_time : ndarray
-        Up to the last sample in time.
+        From contact up to the last sample in time.
     overall : ndarray
+        From contact on.
+    before : ndarray
+        Before contact; minus infinity where nothing precedes. All of a no-fire event counts as from contact on.
     """
 
     in_time: Float
     overall: Float
+    before: Float
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +212,29 @@ def confirmed(score: Float, votes: int) -> Float:
     return result
 
 
-def peaks_of(score: Float, due: Int64) -> Peaks:
-    """Largest values of a ``score``, shape (n_events, n_samples), up to sample ``due`` and overall."""
-    running = np.maximum.accumulate(score, axis=1)
-    in_time = np.where(due >= 0, running[np.arange(len(score)), np.maximum(due, 0)], -np.inf)
-    return Peaks(in_time, running[:, -1])
+def contact_samples(table: EventTable, dt_s: float) -> Int64:
+    """First sample at or after contact of every must-fire event of ``table`` sampled every ``dt_s``; 0 of others."""
+    first = np.ceil((-table.first_sample_s - ROUNDING_S) / dt_s)
+    contact: Int64 = np.where(table.label == MUST_FIRE, np.clip(first, 0, table.n_samples), 0).astype(np.int64)
+    return contact
+
+
+def peaks_of(score: Float, contact: Int64, due: Int64) -> Peaks:
+    """Largest values of a ``score``, shape (n_events, n_samples).
+
+    Parameters
+    ----------
+    score : ndarray
+    contact, due : ndarray of int64, shape (n_events,)
+        First sample at or after contact, last sample in time.
+    """
+    sample = np.arange(score.shape[1])
+    after = np.where(sample >= contact[:, None], score, -np.inf)
+    return Peaks(
+        in_time=np.where(sample <= due[:, None], after, -np.inf).max(axis=1),
+        overall=after.max(axis=1),
+        before=np.where(sample < contact[:, None], score, -np.inf).max(axis=1),
+    )
 
 
 def candidates(spans: Mapping[str, Span], n_candidates: int, seed: int, name: str) -> list[Setting]:
@@ -288,8 +310,11 @@ def choosing(table: EventTable) -> Bool:
 
 def _peaks(scorer: Scorer, events: Training, votes: int) -> Peaks:
     """Peaks of all training events."""
-    parts = [peaks_of(confirmed(scorer(seen), votes), events.due[seen.rows]) for seen in events.seen]
-    return Peaks(np.concatenate([p.in_time for p in parts]), np.concatenate([p.overall for p in parts]))
+    parts = [
+        peaks_of(confirmed(scorer(seen), votes), events.contact[seen.rows], events.due[seen.rows])
+        for seen in events.seen
+    ]
+    return Peaks(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("in_time", "overall", "before")))
 
 
 def rule_families(rules: Sequence[Rule]) -> tuple[Family, ...]:

@@ -116,7 +116,7 @@ def comparison_figure(compared: Sequence[Compared], table: EventTable) -> Figure
                 label=each.detector.name,
                 **style,
             )
-            delta = np.sort(1e3 * (each.request_s - table.rttf_s)[must])
+            delta = np.sort(1e3 * (each.request_s - table.rttf_s)[must & ~(each.request_s < 0.0)])
             delta = delta[~np.isnan(delta)]
             lateness.plot(delta, np.arange(1, delta.size + 1) / must.sum(), **style)
         errors.set(

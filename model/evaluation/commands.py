@@ -60,12 +60,23 @@ def evaluation_text(found: dict[str, Any]) -> str:
         parts.append(
             table(
                 f"{source} events" + (", SEEN IN TRAINING" if found["seen_in_training"] else ""),
-                ("mode", "events", "in time", "late", "missed", "silent", "false fires", "p(false) <", "TTF-RTTF ms"),
+                (
+                    "mode",
+                    "events",
+                    "in time",
+                    "late",
+                    "missed",
+                    "premature",
+                    "silent",
+                    "false fires",
+                    "p(false) <",
+                    "TTF-RTTF ms",
+                ),
                 [
                     (
                         row["mode"],
                         row["events"],
-                        *(row[word] for word in ("in time", "late", "missed", "silent", "false fire")),
+                        *(row[word] for word in ("in time", "late", "missed", "premature", "silent", "false fire")),
                         "" if row["false_fire_upper"] is None else f"{row['false_fire_upper']:.2g}",
                         _span(row["delta_ttf_ms"]),
                     )

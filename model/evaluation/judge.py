@@ -26,7 +26,9 @@ from .intervals import clopper_pearson, upper_bound
 Float = NDArray[np.float64]
 Text = NDArray[np.str_]
 
-VERDICTS = ("in time", "late", "missed", "silent", "false fire", "not scored")
+VERDICTS = ("in time", "late", "missed", "premature", "silent", "false fire", "not scored")
+"""Premature: a must-fire event fired before the contact that demands it, on what came before."""
+
 ROUNDING_S = 1e-9
 """A required time counts as kept if it is missed by less: it was computed in floating point."""
 
@@ -64,11 +66,13 @@ class Judged:
 def verdicts(table: EventTable, fire_s: Float) -> Text:
     """Verdict on each event of ``table`` that fired at ``fire_s`` (s from contact; NaN: never), shape (n_events,).
 
-    A must-fire event without a required time can be missed but not late. Grey and unlabelled events are not scored.
+    A must-fire event without a required time can be missed or premature but not late. Grey and unlabelled events are
+    not scored.
     """
     fired = ~np.isnan(fire_s)
     late = fire_s > table.rttf_s + ROUNDING_S  # false where nothing is required
     must = np.where(fired, np.where(late, "late", "in time"), "missed")
+    must = np.where(fire_s < -ROUNDING_S, "premature", must)
     silent = np.where(fired, "false fire", "silent")
     result: Text = np.where(table.label == MUST_FIRE, must, np.where(table.label == NO_FIRE, silent, "not scored"))
     return result
@@ -174,9 +178,10 @@ def by_source(judged: Judged, confidence: float) -> dict[str, Any]:
 def _row(judged: Judged, verdict: Text, which: NDArray[np.bool_], confidence: float) -> dict[str, Any]:
     """Counts, exact bounds and spreads of some events."""
     counts = {name: int((verdict[which] == name).sum()) for name in VERDICTS}
-    n_must = counts["in time"] + counts["late"] + counts["missed"]
+    n_must = counts["in time"] + counts["late"] + counts["missed"] + counts["premature"]
     n_quiet = counts["silent"] + counts["false fire"]
     late_or_missed = counts["late"] + counts["missed"]
+    on_time_or_late = which & np.isin(verdict, ("in time", "late"))
     fast = which & (judged.table.label == MUST_FIRE) & (judged.table.speed_kmh >= FAST_KMH)
     return {
         "events": int(which.sum()),
@@ -187,8 +192,8 @@ def _row(judged: Judged, verdict: Text, which: NDArray[np.bool_], confidence: fl
         "false_fire_upper": upper_bound(counts["false fire"], n_quiet, confidence) if n_quiet else None,
         "late_or_missed_interval": list(clopper_pearson(late_or_missed, n_must, confidence)) if n_must else None,
         "fast_must_fire": {"events": int(fast.sum()), "in time": int((fast & (verdict == "in time")).sum())},
-        "ttf_ms": spread(1e3 * judged.fire_s[which & (judged.table.label == MUST_FIRE)]),
-        "delta_ttf_ms": spread(1e3 * judged.delta_ttf_s[which & (judged.table.label == MUST_FIRE)]),
+        "ttf_ms": spread(1e3 * judged.fire_s[on_time_or_late]),
+        "delta_ttf_ms": spread(1e3 * judged.delta_ttf_s[on_time_or_late]),
     }
 
 

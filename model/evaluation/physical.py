@@ -163,12 +163,18 @@ def request_time_s(
 def verdict(event: PhysicalEvent, request_s: Float) -> list[str]:
     """Verdict on an ``event`` for each time in ``request_s``, words as in `crumple.model.evaluation.judge`."""
     if event.label == MUST_FIRE:
-        return [
-            "missed" if math.isnan(t) else "late" if t > event.rttf_s + ROUNDING_S else "in time" for t in request_s
-        ]
+        return [_must_fire_verdict(t, event.rttf_s) for t in request_s.tolist()]
     if event.label == NO_FIRE:
         return ["silent" if math.isnan(t) else "false fire" for t in request_s]
     return ["not scored"] * len(request_s)
+
+
+def _must_fire_verdict(request_s: float, rttf_s: float) -> str:
+    if math.isnan(request_s):
+        return "missed"
+    if request_s < -ROUNDING_S:
+        return "premature"
+    return "late" if request_s > rttf_s + ROUNDING_S else "in time"
 
 
 def tolerance_corners(model: DeployedModel, spec: SensorSpec, events: Sequence[PhysicalEvent]) -> list[dict[str, Any]]:

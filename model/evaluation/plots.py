@@ -47,7 +47,7 @@ def evaluation_svg(judged: Judged, grey: Mapping[str, Sequence[dict[str, Any]]])
     figure = Figure(figsize=(13.0, 4.2), layout="constrained")
     lateness, times, zone = figure.subplots(1, 3)
     table = judged.table
-    must = (table.label == MUST_FIRE) & ~np.isnan(judged.fire_s)
+    must = np.isin(judged.verdict, ("in time", "late"))
     for source in dict.fromkeys(table.source[must].tolist()):
         for mode in dict.fromkeys(table.mode[must & (table.source == source)].tolist()):
             rows = np.flatnonzero(must & (table.source == source) & (table.mode == mode))

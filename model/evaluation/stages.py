@@ -185,7 +185,9 @@ def _claim(judged: Judged, plan: EvaluationPlan) -> dict[str, Any] | None:
 def _scaling(model: DeployedModel, events: EventSource, judged: Judged, plan: EvaluationPlan) -> list[dict[str, Any]]:
     """Immunity of the loudest silent events, severity margins of the weakest events in time, by mode."""
     table = judged.table
-    in_time = judged.request_s <= np.where(np.isnan(table.rttf_s), np.inf, table.rttf_s + ROUNDING_S)
+    in_time = (judged.request_s >= 0.0) & (
+        judged.request_s <= np.where(np.isnan(table.rttf_s), np.inf, table.rttf_s + ROUNDING_S)
+    )
     right = np.where(table.label == NO_FIRE, judged.level <= 0, in_time)
     chosen = np.zeros(len(table), dtype=np.bool_)
     groups = sorted({*zip(table.source.tolist(), table.mode.tolist(), table.label.tolist(), strict=True)})

@@ -24,9 +24,8 @@ from crumple.config import plain
 from crumple.model.deployed import Arming, DeployedModel
 from crumple.model.evaluation.judge import judge
 from crumple.signals.batches import open_corpus
-from crumple.signals.corpus import corpus_stage
+from crumple.signals.corpus import corpus_stage, write_shards
 from crumple.signals.generate import CorpusPlan, shards
-from crumple.signals.streaming import write_shards
 
 QUIET_MODES = ("low_speed_bump", "rough_road", "hammer", "belgian_blocks")
 

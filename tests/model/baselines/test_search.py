@@ -21,6 +21,7 @@ from crumple.model.baselines.search import (
     candidates,
     choosing,
     confirmed,
+    contact_samples,
     due_samples,
     peaks_of,
     tune,
@@ -55,12 +56,21 @@ def test_confirmation_takes_the_least_of_the_last_samples() -> None:
     assert confirmed(score, 4).tolist() == [[-np.inf, -np.inf, -np.inf, 1.0, 1.0]]
 
 
-@given(st.lists(st.floats(-9, 9), min_size=1, max_size=20), st.integers(-1, 19))
-def test_peaks_are_those_of_the_samples_in_time_and_of_all(score: list[float], due: int) -> None:
-    due = min(due, len(score) - 1)
-    peaks = peaks_of(np.array([score]), np.array([due]))
-    assert peaks.overall[0] == max(score)
-    assert peaks.in_time[0] == max(score[: due + 1], default=-np.inf)
+@given(st.lists(st.floats(-9, 9), min_size=1, max_size=20), st.integers(0, 20), st.integers(-1, 19))
+def test_peaks_are_those_before_contact_in_time_and_from_contact_on(score: list[float], contact: int, due: int) -> None:
+    peaks = peaks_of(np.array([score]), np.array([contact]), np.array([due]))
+    assert peaks.before[0] == max(score[:contact], default=-np.inf)
+    assert peaks.overall[0] == max(score[contact:], default=-np.inf)
+    assert peaks.in_time[0] == max(score[contact : due + 1], default=-np.inf)
+
+
+def test_contact_is_the_first_sample_not_before_it_and_no_fire_events_count_whole(corpus: Corpus) -> None:
+    table = CorpusInMemory.of(corpus).table
+    contact = contact_samples(table, corpus.sample_period_s)
+    must = table.label == "must_fire"
+    at = table.first_sample_s + contact * corpus.sample_period_s
+    assert (at[must] >= -1e-9).all() and (at[must] - corpus.sample_period_s < 0).all()
+    assert (contact[~must] == 0).all()
 
 
 def test_the_last_sample_in_time_is_at_or_before_the_required_time(corpus: Corpus) -> None:
@@ -108,7 +118,7 @@ def test_no_training_event_fires_and_the_chosen_setting_is_the_best_of_those_tri
     errors = []
     for setting in candidates(family.spans, 5, 0, family.name):
         score = confirmed(family.fitted(setting, training, held)(seen), int(setting["confirm"]))
-        peaks = peaks_of(score, training.due)
+        peaks = peaks_of(score, training.contact, training.due)
         errors.append(int((peaks.in_time[held] <= peaks.overall[quiet].max()).sum()))
     assert tuned.chosen_by["late or missed"] == min(errors)
 

@@ -94,6 +94,14 @@ def test_times_and_verdicts_are_those_worked_out_by_hand() -> None:
     assert np.isnan(judged.fire_s[[2, 4]]).all()
 
 
+def test_a_fire_before_the_contact_that_demands_it_is_premature() -> None:
+    judged = judge(step_detector(), corpus_of(event("on what came before", "must_fire", 6, first_sample_s=-0.1)))
+    assert judged.verdict.tolist() == ["premature"]
+    total = by_source(judged, 0.95)["synthetic"]["total"]
+    assert total["premature"] == 1 and total["in time"] == total["late"] == total["missed"] == 0
+    assert total["delta_ttf_ms"] is None
+
+
 def test_without_arming_there_is_a_request_but_no_fire() -> None:
     unarmed = event("unarmed", "no_fire", 6, safing_lsb=np.zeros(30, dtype=np.int16))
     row = by_source(judge(step_detector(), corpus_of(unarmed)), 0.95)["synthetic"]["total"]

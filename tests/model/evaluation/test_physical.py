@@ -151,5 +151,5 @@ def test_a_family_nobody_knows_is_refused() -> None:
 
 def test_verdicts_of_times() -> None:
     crash = plateau(20.0, "must_fire", 0.012)
-    assert verdict(crash, np.array([0.011, 0.013, np.nan])) == ["in time", "late", "missed"]
+    assert verdict(crash, np.array([0.011, 0.013, np.nan, -0.1])) == ["in time", "late", "missed", "premature"]
     assert verdict(plateau(1.0, "grey", np.nan), np.array([np.nan])) == ["not scored"]
