@@ -50,22 +50,15 @@ def compare_command(
 
 
 def comparison_text(found: dict[str, Any]) -> str:
-    """The payload ``found`` of a comparison as plain-text tables, one a source of evidence."""
+    """The payload ``found`` of a comparison as plain-text tables, one a source of evidence.
+
+    *Early* is premature, *-RTTF* the median of time to fire less required time to fire in ms.
+    """
     return "\n\n".join(
         table(
             f"{rows[0]['must_fire']} must-fire and {rows[0]['no_fire']} no-fire {source} test events;"
             " thresholds by training; last, late | missed where none fires falsely",
-            (
-                "detector",
-                "tried",
-                "late",
-                "missed",
-                "premature",
-                "false fires",
-                "TTF ms",
-                "TTF-RTTF ms",
-                "late | missed at none",
-            ),
+            ("detector", "tried", "late", "missed", "early", "false", "TTF ms", "-RTTF", "at none"),
             [
                 (
                     row["name"],
