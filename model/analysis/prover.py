@@ -93,12 +93,12 @@ class _GivenUp(Exception):
 class _Subject:
     """One model and one requirement, as the checker sees them."""
 
-    def __init__(self, model: DeployedModel, requirement: Requirement) -> None:
+    def __init__(self, model: DeployedModel, requirement: Requirement, effort: float = 1.0) -> None:
         self.model = checker.Model(model.payload())
         self.payload = requirement.payload()
         self.claim, self.set, self.by_ms = requirement.claim, self.payload["set"], requirement.by_ms
         self.voter = witness.voter_of(self.model, self.claim)
-        self.searches = 0
+        self.searches, self.effort = 0, effort
         self.last_try, self.began = True, False
         self.goals: dict[tuple[int, int, bool], checker.Goal] = {}
 
@@ -169,8 +169,15 @@ def worst_case(model: DeployedModel, requirement: Requirement, *, below: int | N
     return Worst(outcome.bound + 1, outcome.reached + 1, outcome.tree, _samples(poly, point))
 
 
-def prove(model: DeployedModel, requirement: Requirement) -> Verdict:
+def prove(model: DeployedModel, requirement: Requirement, *, effort: float = 1.0) -> Verdict:
     """Decide one requirement on the deployed integers of a model.
+
+    Parameters
+    ----------
+    model : DeployedModel
+    requirement : Requirement
+    effort : float
+        Share of the usual searches and nodes before the answer is unknown: little where many cells are tried.
 
     Returns
     -------
@@ -178,7 +185,7 @@ def prove(model: DeployedModel, requirement: Requirement) -> Verdict:
         ``Proved`` carries a certificate that the standalone checker accepts (it was run on it);
         ``Violated`` one whose counterexample was replayed.
     """
-    subject = _Subject(model, requirement)
+    subject = _Subject(model, requirement, effort)
     try:
         if subject.claim in ("accumulators_fit", "resets"):
             certificate = {"verdict": "proved", "length": 0, "trees": [], "witness": None}
@@ -266,7 +273,8 @@ class _Answer:
     def _search(self, votes: dict[int, bool], whole: bool) -> Outcome:
         subject = self.subject
         subject.searches += 1
-        if subject.searches > MAX_SEARCHES + len(self.poly.samples):
+        free = 0 if self.wanted else len(self.poly.samples)  # a question for each sample takes a search at least
+        if subject.searches > free + MAX_SEARCHES * subject.effort:
             raise _GivenUp(f"given up after {subject.searches - 1} searches")
         goals = [subject.goal(self.poly, end, vote) for end, vote in votes.items()]
 
@@ -275,7 +283,7 @@ class _Answer:
             if found is not None:
                 raise _Found(found)
 
-        most = MAX_WHOLE_NODES if whole else MAX_NODES
+        most = max(1, int((MAX_WHOLE_NODES if whole else MAX_NODES) * subject.effort))
         return search(Problem(self.poly, goals), max_nodes=most, whole=whole, witness=look)
 
     def _begin_at_rest(self, votes: dict[int, bool]) -> None:

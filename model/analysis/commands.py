@@ -1,0 +1,227 @@
+"""The analysis commands: explain, firemap, diff, limits."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from crumple.artefact import envelope, sha256_file, write_bytes
+from crumple.cli import config_option, emit, force_option, json_option, log, out_option, progress, table
+from crumple.config import build, read_toml
+from crumple.errors import CheckFailedError, InputDataError, WouldOverwriteError
+
+from .properties import SCHEMA as PROPERTY_SCHEMA
+from .properties import read_requirements
+
+requirements_option = click.option(
+    "--requirements",
+    "requirements_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TOML file with requirements; the shipped reference set of a frontal sensor if left out.",
+)
+
+
+@click.command("explain", epilog="Example: crumple explain crumple-demo/model crumple-demo/corpus kerb_00003")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("corpus", type=click.Path(path_type=Path))
+@click.argument("event")
+@click.option("--distance/--no-distance", default=True, help="Also prove how much noise the verdict survives (slow).")
+@json_option
+def explain_command(model: Path, corpus: Path, event: str, distance: bool, as_json: bool) -> None:
+    """Say why the integers of MODEL fire, or do not, on one EVENT of CORPUS.
+
+    Shows the activation pattern, the exact contribution of every sample, and the exact distance to flipping.
+    """
+    from crumple.model.deployed import read_model
+    from crumple.signals.corpus import read_corpus
+
+    from . import explain as module
+
+    deployed, _ = read_model(model)
+    found = [each for each in read_corpus(corpus)[0] if each.name == event]
+    if not found:
+        raise InputDataError(f"{corpus}: holds no event {event!r}")
+    counts = found[0].main_lsb
+    told = module.explain(deployed, counts)
+    period_ms = 1e3 / deployed.sample_rate_hz
+    start_ms = 1e3 * found[0].first_sample_s
+    document: dict[str, Any] = {
+        "event": event,
+        "source": found[0].source,
+        "label": found[0].label,
+        "fired_at_ms": None if told.fired_at is None else start_ms + told.fired_at * period_ms,
+        "explained_at_ms": start_ms + told.decisive * period_ms,
+        "y": int(told.y[told.decisive]),
+        "pattern": told.pattern,
+        "constant": told.constant,
+        "kernel": told.kernel.tolist(),
+        "contributions": told.contributions.tolist(),
+        "y_trace": told.y.tolist(),
+    }
+    order = sorted(range(told.kernel.size), key=lambda i: -abs(int(told.contributions[i])))[:8]
+    at = told.decisive - told.kernel.size + 1
+    rows: list[tuple[object, ...]] = [
+        ("fire requested", "never" if told.fired_at is None else f"{document['fired_at_ms']:.1f} ms"),
+        ("explained window ends at", f"{document['explained_at_ms']:.1f} ms, y = {document['y']}"),
+        ("activation pattern", told.pattern),
+        ("constant", told.constant),
+        *(
+            (f"sample at {start_ms + (at + i) * period_ms:.1f} ms", f"{int(told.contributions[i]):+d}")
+            for i in sorted(order)
+        ),
+        ("all other samples", f"{int(told.contributions.sum() - told.contributions[order].sum()):+d}"),
+    ]
+    if distance:
+        far = module.distance(deployed, counts)
+        document["distance"] = {
+            "holds_lsb": far.holds_lsb,
+            "flips_lsb": far.flips_lsb,
+            "lsb_g": far.lsb_g,
+            "flipped_by": list(far.counts),
+        }
+        flips = "not found" if far.flips_lsb is None else f"{far.flips_lsb} counts ({far.flips_lsb * far.lsb_g:g} g)"
+        rows.append(("verdict proved to stay up to", f"{far.holds_lsb} counts ({far.holds_lsb * far.lsb_g:g} g)"))
+        rows.append(("and shown to flip at", flips))
+    emit(document, table(f"Why {event} ({found[0].source})", ("what", "value"), rows), as_json=as_json)
+
+
+@click.command("firemap", epilog="Example: crumple firemap model --out firemap")
+@click.argument("model", type=click.Path(path_type=Path))
+@config_option
+@out_option("firemap")
+@force_option
+@click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True, help="Worker processes.")
+@json_option
+def firemap_command(
+    model: Path, config_path: Path | None, out: Path, force: bool, processes: int, as_json: bool
+) -> None:
+    """Map delta-V and pulse duration: what MODEL is proved to fire on in time, and never.
+
+    Writes a picture, the model, and a property with its certificate for every block of cells, which
+    `crumple check` re-checks.
+    """
+    from crumple.model import deployed as deployed_file
+    from crumple.model.deployed import read_model
+    from crumple.model.stages import CERTIFICATE_SCHEMA
+
+    from .firemap import FireMapPlan, fire_map, grid, render_svg
+
+    plan = build(FireMapPlan, read_toml(config_path), where=str(config_path)) if config_path else FireMapPlan()
+    deployed, artefact = read_model(model)
+    if out.is_dir() and any(out.iterdir()) and not force:
+        raise WouldOverwriteError(f"{out}: is not empty; give another folder or --force")
+    with progress("fire map", 100) as advance:
+        blocks = fire_map(deployed, plan, n_processes=processes, advance=advance)
+    out.mkdir(parents=True, exist_ok=True)
+    write_bytes(out / deployed_file.FILE, artefact.path.read_bytes())
+    for block in blocks:
+        if block.requirement is not None and block.certificate is not None:
+            file = out / f"{block.requirement.id}.property.json"
+            write_bytes(file, envelope(PROPERTY_SCHEMA, block.requirement.payload()))
+            parents = {"model": artefact.sha256, "property": sha256_file(file)}
+            write_bytes(
+                out / f"{block.requirement.id}.certificate.json",
+                envelope(CERTIFICATE_SCHEMA, block.certificate, parents=parents),
+            )
+    write_bytes(out / "firemap.svg", render_svg(plan, blocks))
+    cells = grid(plan, blocks)
+    totals = {name: int((cells == name).sum()) for name in ("fires", "never", "undecided")}
+    proofs = sum(block.certificate is not None for block in blocks)
+    document = {"cells": totals, "proofs": proofs, "grid": cells.tolist(), "config": asdict(plan), "out": str(out)}
+    rows = [
+        ("proved to fire by RTTF", totals["fires"]),
+        ("proved never to fire", totals["never"]),
+        ("undecided or either", totals["undecided"]),
+        ("proofs", proofs),
+        ("picture", out / "firemap.svg"),
+    ]
+    emit(document, table(f"{plan.n_delta_v} x {plan.n_duration} cells", ("cells", "number"), rows), as_json=as_json)
+
+
+@click.command("diff", epilog="Example: crumple diff old-model new-model")
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@requirements_option
+@json_option
+def diff_command(before: Path, after: Path, requirements_path: Path | None, as_json: bool) -> None:
+    """Say what changes for each property from model BEFORE to model AFTER.
+
+    Exits 1 if a property is lost.
+    """
+    from crumple.model.deployed import read_model
+
+    from .limits import compare
+
+    old, new = read_model(before)[0], read_model(after)[0]
+    changes = compare(old, new, list(read_requirements(requirements_path)))
+    rows = [
+        (c.id, c.before, c.after, _moved(c.margin_before, c.margin_after), "yes" if c.is_reusable else "no", c.text)
+        for c in changes
+    ]
+    lost = [c.id for c in changes if c.before == "proved" != c.after]
+    gained = [c.id for c in changes if c.before != "proved" == c.after]
+    document = {"changes": [asdict(c) for c in changes], "lost": lost, "gained": gained, "is_same": old == new}
+    header = ("id", "before", "after", "margin of y", "proof reusable", "requirement")
+    emit(document, table(f"{len(gained)} gained, {len(lost)} lost", header, rows), as_json=as_json)
+    if lost:
+        raise CheckFailedError(f"{after}: no longer proved: {', '.join(lost)}")
+
+
+def _moved(before: float | None, after: float | None) -> str:
+    if before is None or after is None:
+        return ""
+    return f"{before:.4g} to {after:.4g} ({after / before - 1:+.1%})" if before else f"{before:.4g} to {after:.4g}"
+
+
+@click.command("limits", epilog="Example: crumple limits model R1 amplitude_g")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("requirement", required=False)
+@click.argument("key", required=False)
+@requirements_option
+@json_option
+def limits_command(
+    model: Path, requirement: str | None, key: str | None, requirements_path: Path | None, as_json: bool
+) -> None:
+    """Find how far each requirement of MODEL could be pushed: exact optima, with evidence on both sides.
+
+    Of one REQUIREMENT (and one KEY of its set) if named, else of each one's most telling key.
+    """
+    from crumple.model.deployed import read_model
+
+    from .limits import limit, limit_key
+
+    deployed, _ = read_model(model)
+    chosen = [r for r in read_requirements(requirements_path) if requirement in (None, r.id)]
+    if not chosen:
+        raise InputDataError(f"there is no requirement {requirement!r}")
+    keyed = [(r, key or limit_key(r)) for r in chosen]
+    found = []
+    with progress("limits", len(keyed)) as advance:
+        for done, (each, name) in enumerate(keyed, 1):
+            if name is not None:
+                found.append(limit(deployed, each, name))
+            advance(done, each.id)
+    numbers = [
+        {
+            "id": f.requirement,
+            "key": f.key,
+            "required": f.required,
+            "proved": None if f.proved is None else str(f.proved),
+            "violated": None if f.violated is None else str(f.violated),
+            "is_exact": f.is_exact,
+            "proof": f.proof,
+            "counterexample": f.counterexample,
+        }
+        for f in found
+    ]
+    rows = [(f.requirement, f.key, f.required, _number(f.proved), _number(f.violated), f.is_exact) for f in found]
+    header = ("id", "key", "required", "proved up to", "violated at", "exact")
+    emit({"limits": numbers}, table("How far each could be pushed", header, rows), as_json=as_json)
+    log.debug("%d limits", len(found))
+
+
+def _number(value: Any) -> str:
+    return "none" if value is None else f"{float(value):.6g}"
