@@ -44,7 +44,7 @@ class Structure:
 FULL_WIDTH = Structure(
     name="full width",
     crush_m=(0.0, 0.012, 0.060, 0.085, 0.200, 0.230, 0.430, 0.500, 0.620, 0.720, 0.900, 1.400),
-    force_n=(0.0, 60e3, 74e3, 168e3, 198e3, 293e3, 323e3, 467e3, 515e3, 590e3, 900e3, 1960e3),
+    force_n=(0.0, 34e3, 58e3, 154e3, 198e3, 300e3, 330e3, 467e3, 515e3, 590e3, 900e3, 1960e3),
     source="shape of the usual piecewise model; level fitted to peak and crush of 692 rigid-wall tests, which puts the"
     " rails at 290-320 kN, above the usual 180-280 kN",
     contact_m=(0.0, 0.060, 0.120, 0.200),
@@ -66,7 +66,8 @@ SMALL_OVERLAP = Structure(
     name="25 % overlap",
     crush_m=(0.0, 0.020, 0.150, 0.300, 0.420, 0.520, 0.700, 0.900, 1.600),
     force_n=(0.0, 22e3, 48e3, 75e3, 140e3, 270e3, 350e3, 410e3, 660e3),
-    source="outboard of the rails: fender and subframe, then wheel and hinge pillar; assumed",
+    source="outboard of the rails: fender and subframe, then wheel and hinge pillar; assumed. Required to fire at 27 ms at"
+    " 64 km/h, before the 30 to 50 ms usually quoted (unverified) and near the 28.7 ms of the measured Accord",
     contact_m=(0.0, 0.150, 0.420, 0.520),
     engine_m=0.420,
 )
@@ -89,7 +90,7 @@ UNDERRIDE = Structure(
 HONEYCOMB = Structure(
     name="offset deformable barrier face",
     crush_m=(0.0, 0.010, 0.450, 0.500, 0.540),
-    force_n=(0.0, 60e3, 110e3, 320e3, 1500e3),
+    force_n=(0.0, 50e3, 100e3, 320e3, 1500e3),
     source="50-100 kN plateau over 250-450 mm in series (usual piecewise model); stack-up assumed",
 )
 PROGRESSIVE_FACE = Structure(
