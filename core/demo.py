@@ -99,7 +99,7 @@ def crash_summary(events: list[dict[str, Any]]) -> dict[str, Any]:
 
 def totals(rows: list[dict[str, Any]]) -> dict[str, int]:
     """Counts over all modes of one source, whose table has these ``rows``."""
-    keys = ("events", "in time", "late", "missed", "silent", "false fire", "not scored")
+    keys = ("events", "in time", "late", "missed", "premature", "silent", "false fire", "not scored")
     return {key.replace(" ", "_"): sum(row[key] for row in rows) for key in keys}
 
 

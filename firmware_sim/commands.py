@@ -39,7 +39,17 @@ def tally_table(tally: dict[str, Any]) -> str:
     return "\n\n".join(
         table(
             f"{source} events in the simulated controller",
-            ("mode", "events", "in time", "late", "missed", "silent", "false fires", "TTF - RTTF ms (min/med/max)"),
+            (
+                "mode",
+                "events",
+                "in time",
+                "late",
+                "missed",
+                "premature",
+                "silent",
+                "false fires",
+                "TTF - RTTF ms (min/med/max)",
+            ),
             [
                 (
                     row["mode"],
@@ -47,6 +57,7 @@ def tally_table(tally: dict[str, Any]) -> str:
                     row["in time"],
                     row["late"],
                     row["missed"],
+                    row["premature"],
                     row["silent"],
                     row["false fire"],
                     span(row["delta_ttf_ms"]),

@@ -17,8 +17,8 @@ from .replay import Timeline
 class Outcome:
     """One event in the simulated controller. Times are ms from first contact; None where it did not happen.
 
-    ``verdict`` is ``in time``, ``late``, ``missed``, ``silent``, ``false fire``, or ``not scored`` for grey and
-    unlabelled events.
+    ``verdict`` is ``in time``, ``late``, ``missed``, ``premature`` (before the contact that demands it), ``silent``,
+    ``false fire``, or ``not scored`` for grey and unlabelled events.
     """
 
     name: str
@@ -55,7 +55,7 @@ def outcome(event: Event, timeline: Timeline, sample_period_s: float) -> Outcome
     ttf_ms = ms(timeline.fire_sample)
     rttf_ms = round(event.rttf_s * 1e3, 6) if math.isfinite(event.rttf_s) else None
     if event.label == MUST_FIRE:
-        verdict = "missed" if ttf_ms is None else "late" if rttf_ms is not None and ttf_ms > rttf_ms else "in time"
+        verdict = _timeliness(ttf_ms, rttf_ms)
     elif event.label == NO_FIRE:
         verdict = "silent" if ttf_ms is None else "false fire"
     else:
@@ -74,7 +74,16 @@ def outcome(event: Event, timeline: Timeline, sample_period_s: float) -> Outcome
     )
 
 
-VERDICTS = ("in time", "late", "missed", "silent", "false fire", "not scored")
+def _timeliness(ttf_ms: float | None, rttf_ms: float | None) -> str:
+    """Verdict on an event that must fire: a fire before first contact answers something else, such as a kerb."""
+    if ttf_ms is None:
+        return "missed"
+    if ttf_ms < 0:
+        return "premature"
+    return "late" if rttf_ms is not None and ttf_ms > rttf_ms else "in time"
+
+
+VERDICTS = ("in time", "late", "missed", "premature", "silent", "false fire", "not scored")
 
 
 def tally(outcomes: Sequence[Outcome]) -> dict[str, Any]:
