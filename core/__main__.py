@@ -23,6 +23,7 @@ COMMANDS = {
         "Generate a labelled corpus of synthetic crash and misuse events.",
     ),
     "import": ("crumple.signals.commands", "Read measured recordings into a corpus."),
+    "signals": ("crumple.signals.look_commands", "Look at a corpus or a recording: show, plot, stats."),
     "calibrate": ("crumple.signals.calibration_command", "Hold the synthetic crashes against measured ones."),
     "train": ("crumple.model.commands", "Train a net and quantise it to the integers that ship."),
     "prove": ("crumple.model.commands", "Prove the requirements on the deployed integers."),

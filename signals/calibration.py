@@ -19,11 +19,13 @@ import numpy as np
 from crumple.errors import ConfigError, TraceFormatError
 from crumple.units import KMH_PER_MPS
 
+from .bands import EARLY_S, band_rms_g
 from .batch import DT_S, PHYSICAL_RATE_HZ, PRETRIGGER_S, after_contact
 from .cfc import cfc
 from .crashes import RIGID, SMALL_OVERLAP, CrashMode, Impact, impact
 from .criteria import delta_v_mps
 from .crush import Fleet
+from .figures import svg_of
 from .trace import Float, Trace
 
 if TYPE_CHECKING:
@@ -34,8 +36,6 @@ COMPARED_KMH = 56.0
 
 GOAL_KS = 0.10
 QUANTILES = (5.0, 50.0, 95.0)
-BANDS_HZ = ((20.0, 60.0), (60.0, 100.0), (100.0, 200.0), (200.0, 400.0), (400.0, 1000.0))
-EARLY_S = 0.025
 ENVELOPE_S = 0.120
 """How long a real pulse must stay inside the envelope: until the rebound is over."""
 
@@ -191,24 +191,6 @@ def envelope(pulse: RealPulse, n_events: int, seed: int) -> Envelope:
     )
 
 
-def band_rms_g(decel_g: Float, rate_hz: float, contact_s: float, window_s: float) -> Float:
-    """RMS in each of ``BANDS_HZ`` of ``decel_g``, shape (n_events, n_samples), sampled at ``rate_hz``, over the
-    ``window_s`` seconds that follow first contact at ``contact_s`` from the first sample; shape (n_events, n_bands).
-
-    Butterworth band-pass of order 4, forward and backward: with it the 2018 Camry of NHTSA test 10146 gives the
-    published 3.6, 4.7, 6.9, 5.1 and 10.5 g to within 0.3 g.
-    """
-    from scipy.signal import butter, sosfiltfilt
-
-    first = round(contact_s * rate_hz)
-    last = first + round(window_s * rate_hz)
-    columns = []
-    for band in BANDS_HZ:
-        sos = butter(4, band, "bandpass", fs=rate_hz, output="sos")
-        columns.append(np.sqrt(np.mean(sosfiltfilt(sos, decel_g, axis=1)[:, first:last] ** 2, axis=1)))
-    return np.stack(columns, axis=1)
-
-
 def read_peaks(path: Path) -> tuple[Float, Float]:
     """Peak deceleration in g and dynamic crush in mm of every valid test in a CSV file."""
     needed = ("calc_peak_g", "calc_crush_mm", "status")
@@ -299,12 +281,7 @@ def figure(result: Calibration) -> Figure:
 
 def figure_svg(result: Calibration) -> bytes:
     """The figure as SVG; the same result gives the same bytes."""
-    import matplotlib as mpl
-
-    stream = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "crumple", "svg.fonttype": "none"}):
-        figure(result).savefig(stream, format="svg", metadata={"Date": None})
-    return stream.getvalue()
+    return svg_of(lambda: figure(result))
 
 
 def _full_speed(mode: CrashMode, speed_kmh: float, n_events: int, seed: tuple[int, int]) -> Impact:

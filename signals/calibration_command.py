@@ -10,7 +10,8 @@ from crumple.artefact import write_bytes
 from crumple.cli import emit, json_option, table
 from crumple.errors import CheckFailedError
 
-from .calibration import BANDS_HZ, GOAL_KS, QUANTILES, RealPulse, calibrate, figure_svg, read_pulse
+from .bands import BANDS_HZ
+from .calibration import GOAL_KS, QUANTILES, RealPulse, calibrate, figure_svg, read_pulse
 
 
 @click.command("calibrate")

@@ -12,39 +12,63 @@ from crumple.artefact import Artefact
 from crumple.cli import config_option, emit, force_option, json_option, out_option, progress, table
 from crumple.config import build, read_toml
 
+from .batches import EventTable, open_corpus
 from .corpus import Corpus, read_corpus
 from .events import LABELS
 from .formats.mapping import read_map
-from .generate import CorpusPlan
+from .generate import PLANS, CorpusPlan, n_cores, shipped_plan
 from .stages import ImportSettings, generate_stage, import_stage
 
 
 @click.command("generate")
 @config_option
+@click.option("--plan", "plan_name", type=click.Choice(PLANS), help="A plan that comes with crumple, for --config.")
 @click.option(
     "--seed", type=click.IntRange(min=0), help="Seed; the same seed gives the same bytes. Overrides the file."
+)
+@click.option(
+    "--workers",
+    "n_workers",
+    type=click.IntRange(1, n_cores(), clamp=True),
+    help="Processes; more than there are cores counts as all.  [default: all, or 1 for a small plan]",
 )
 @out_option("corpus")
 @force_option
 @json_option
-def generate_command(config_path: Path | None, seed: int | None, out: Path, force: bool, as_json: bool) -> None:
+def generate_command(
+    config_path: Path | None,
+    plan_name: str | None,
+    seed: int | None,
+    n_workers: int | None,
+    out: Path,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Generate a labelled corpus of synthetic crash and misuse events.
 
     Every event is a physical signal seen through two sensors. The TOML file of --config holds a corpus plan:
-    seed, counts (events by mode), sensors, rttf.
+    seed, counts (events by mode), sensors, rttf. The plan all_modes has 200 events of every mode there is. Events
+    go to the file as they are drawn, so memory does not grow with their number; the same plan gives the same bytes
+    with any number of workers.
 
     \b
     Example:
       crumple generate --seed 7 --out corpus
+      crumple generate --plan all_modes --workers 2 --out all-modes
     """
-    plan = CorpusPlan() if config_path is None else build(CorpusPlan, read_toml(config_path), where=str(config_path))
+    if config_path is not None and plan_name is not None:
+        raise click.UsageError("--plan and --config both state the plan; give one of them")
+    if config_path is not None:
+        plan = build(CorpusPlan, read_toml(config_path), where=str(config_path))
+    else:
+        plan = CorpusPlan() if plan_name is None else shipped_plan(plan_name)
     if seed is not None:
         plan = replace(plan, seed=seed)
     with progress("generating events", sum(plan.counts.values())) as advance:
-        artefact = generate_stage(plan, out, force=force, advance=advance)
-    corpus, _ = read_corpus(out)
-    document = {"corpus": _corpus(artefact), "events": [{"mode": m, **n} for m, n in _counts(corpus).items()]}
-    emit(document, _by_mode(f"{len(corpus)} synthetic events in {out}", corpus), as_json=as_json)
+        artefact = generate_stage(plan, out, force=force, n_workers=n_workers, advance=advance)
+    events = open_corpus(out).table
+    document = {"corpus": _corpus(artefact), "events": [{"mode": m, **n} for m, n in _counts(events).items()]}
+    emit(document, _by_mode(f"{len(events)} synthetic events in {out}", events), as_json=as_json)
 
 
 @click.command("import")
@@ -102,18 +126,17 @@ def _events(corpus: Corpus) -> list[dict[str, object]]:
     ]
 
 
-def _counts(corpus: Corpus) -> dict[str, dict[str, int]]:
+def _counts(events: EventTable) -> dict[str, dict[str, int]]:
     """Events counted by mode, in order of appearance, and label."""
     counts: dict[str, dict[str, int]] = {}
-    for event in corpus:
-        row = counts.setdefault(event.mode, dict.fromkeys(LABELS, 0))
-        row[event.label] += 1
+    for mode, label in zip(events.mode.tolist(), events.label.tolist(), strict=True):
+        counts.setdefault(mode, dict.fromkeys(LABELS, 0))[label] += 1
     return counts
 
 
-def _by_mode(title: str, corpus: Corpus) -> str:
+def _by_mode(title: str, events: EventTable) -> str:
     """The counts as a table."""
-    rows = [[mode, *(n or "" for n in row.values()), sum(row.values())] for mode, row in _counts(corpus).items()]
+    rows = [[mode, *(n or "" for n in row.values()), sum(row.values())] for mode, row in _counts(events).items()]
     return table(title, ["mode", *(label.replace("_", "-") for label in LABELS), "all"], rows)
 
 

@@ -7,14 +7,14 @@ label: each event says which it is. Measured events keep their physical signal b
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from crumple.artefact import Artefact, Stage, read_artefact, write_bytes
+from crumple.artefact import Artefact, Stage, read_artefact
 from crumple.config import build, plain
 from crumple.errors import ArtefactError, CorpusError
 
@@ -120,40 +120,86 @@ NUMBER_COLUMNS = ("rttf_s", "speed_kmh", "first_sample_s", "physical_rate_hz")
 SERIES = ("main_lsb", "safing_lsb", "physical_decel_g")
 
 
-def corpus_bytes(events: Sequence[Event]) -> bytes:
-    """The HDF5 image of a corpus; the same events give the same bytes."""
+CHUNK_SAMPLES = 65_536
+DTYPES = {"main_lsb": np.int16, "safing_lsb": np.int16, "physical_decel_g": np.float64}
+
+
+def write_shards(shards: Iterable[tuple[Event, ...]], sensors: SensorPair, folder: Path) -> dict[str, object]:
+    """Write a corpus's payload file into a folder while its events are being made.
+
+    Samples go to the file as they come; what stays in memory is the event table, a few hundred bytes an event.
+
+    Parameters
+    ----------
+    shards : iterable of tuple of Event
+        As ``generate.shards`` yields them; the same shards give the same bytes.
+    sensors : SensorPair
+        The sensors that saw the events.
+    folder : Path
+        An existing folder; its payload file is created.
+
+    Returns
+    -------
+    dict
+        The payload of the corpus's artefact.
+
+    Raises
+    ------
+    CorpusError
+        No events at all, or two of the same name.
+    """
     import h5py
 
-    image = io.BytesIO()
-    with h5py.File(image, "w") as file:
-        for column in TEXT_COLUMNS:
-            texts = [getattr(event, column).encode("utf-8") for event in events]
-            width = max(1, *(len(text) for text in texts))
-            file.create_dataset(f"event/{column}", data=np.array(texts, dtype=f"S{width}"))
-        for column in NUMBER_COLUMNS:
-            file.create_dataset(
-                f"event/{column}", data=np.array([getattr(e, column) for e in events], dtype=np.float64)
-            )
+    columns: dict[str, list[object]] = {name: [] for name in (*TEXT_COLUMNS, *NUMBER_COLUMNS)}
+    lengths: dict[str, list[int]] = {series: [] for series in SERIES}
+    with h5py.File(folder / DATA, "w") as file:
         for series in SERIES:
-            rows = [getattr(event, series) for event in events]
-            lengths = np.array([row.size for row in rows], dtype=np.int64)
-            file.create_dataset(f"event/{series}_start", data=np.concatenate([[0], np.cumsum(lengths)[:-1]]))
-            file.create_dataset(f"event/{series}_length", data=lengths)
-            flat = np.concatenate(rows)
-            packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if flat.size else {}
-            file.create_dataset(series, data=flat, **packed)
-    return image.getvalue()
+            file.create_dataset(
+                series,
+                shape=(0,),
+                maxshape=(None,),
+                dtype=DTYPES[series],
+                chunks=(CHUNK_SAMPLES,),
+                compression="gzip",
+                compression_opts=1,
+                shuffle=True,
+            )
+        for shard in shards:
+            for name, values in columns.items():
+                values.extend(getattr(event, name) for event in shard)
+            for series in SERIES:
+                rows = [getattr(event, series) for event in shard]
+                lengths[series].extend(row.size for row in rows)
+                more = np.concatenate(rows)
+                start = file[series].shape[0]
+                file[series].resize((start + more.size,))
+                file[series][start:] = more
+        names = columns["name"]
+        if not names:
+            raise CorpusError("the corpus holds no events")
+        if len(set(names)) != len(names):
+            raise CorpusError("the corpus holds two events of the same name")
+        for name in TEXT_COLUMNS:
+            texts = [str(text).encode("utf-8") for text in columns[name]]
+            width = max(1, *(len(text) for text in texts))
+            file.create_dataset(f"event/{name}", data=np.array(texts, dtype=f"S{width}"))
+        for name in NUMBER_COLUMNS:
+            file.create_dataset(f"event/{name}", data=np.array(columns[name], dtype=np.float64))
+        for series in SERIES:
+            n = np.array(lengths[series], dtype=np.int64)
+            file.create_dataset(f"event/{series}_start", data=np.cumsum(n) - n)
+            file.create_dataset(f"event/{series}_length", data=n)
+    return {
+        "sensors": plain(sensors),
+        "n_events": len(names),
+        "by_label": {label: columns["label"].count(label) for label in LABELS},
+        "by_source": {source: columns["source"].count(source) for source in SOURCES},
+    }
 
 
 def write_corpus(corpus: Corpus, folder: Path) -> dict[str, object]:
-    """Write a corpus's payload file into a folder; returns the payload of its artefact."""
-    write_bytes(folder / DATA, corpus_bytes(corpus.events))
-    return {
-        "sensors": plain(corpus.sensors),
-        "n_events": len(corpus),
-        "by_label": {label: sum(event.label == label for event in corpus) for label in LABELS},
-        "by_source": {source: sum(event.source == source for event in corpus) for source in SOURCES},
-    }
+    """Write a corpus that is in memory into a ``folder``, as ``write_shards`` does; returns the artefact's payload."""
+    return write_shards([corpus.events], corpus.sensors, folder)
 
 
 def read_corpus(folder: Path) -> tuple[Corpus, Artefact]:
@@ -183,6 +229,35 @@ def read_corpus(folder: Path) -> tuple[Corpus, Artefact]:
     events = tuple(Event(*row) for row in zip(*(columns[name] for name in names), strict=True))
     sensors = build(SensorPair, artefact.payload["sensors"], where=str(artefact.path))
     return Corpus(sensors, events), artefact
+
+
+def read_event(path: Path, number: int) -> Event:
+    """One event of a corpus's payload file, without reading the others.
+
+    Parameters
+    ----------
+    path : Path
+        The HDF5 file of a corpus whose hashes have been verified.
+    number : int
+        Its row in the event table, from 0.
+
+    Raises
+    ------
+    ArtefactError
+        Not a corpus, or there is no such row.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            row: dict[str, Any] = {c: file[f"event/{c}"][number].decode("utf-8") for c in TEXT_COLUMNS}
+            row |= {c: float(file[f"event/{c}"][number]) for c in NUMBER_COLUMNS}
+            for series in SERIES:
+                start, length = (int(file[f"event/{series}_{what}"][number]) for what in ("start", "length"))
+                row[series] = file[series][start : start + length]
+    except (OSError, KeyError, ValueError, IndexError) as error:
+        raise ArtefactError(f"{path}: no event {number} of {SCHEMA} can be read: {error}") from error
+    return Event(**row)
 
 
 def corpus_stage(out: Path, parents: dict[str, str], config: object) -> Stage:

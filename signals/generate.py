@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from importlib.resources import as_file, files
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
-from crumple.config import STRICT
+from crumple.config import STRICT, build, read_toml
 from crumple.errors import ConfigError
+from crumple.progress import Advance, quietly
 
 from .corpus import SYNTHETIC, Corpus, Event
 from .criteria import RttfRule
@@ -21,6 +25,12 @@ from .trace import Float
 
 SHARD_EVENTS = 256
 """Events drawn from one seed; fixed, so that any number of workers draws the same events."""
+
+WORTH_WORKERS = 4096
+"""Events from which processes of their own pay: some thousand events are drawn while they start; measured."""
+
+PLANS = ("all_modes",)
+"""Plans that come with crumple."""
 
 EMPTY = np.zeros(0)
 
@@ -61,32 +71,66 @@ def full_plan(n_events: int, seed: int = 0) -> CorpusPlan:
     return CorpusPlan(seed=seed, counts={mode: share + (k < more) for k, mode in enumerate(MODES)})
 
 
-def generate(
-    plan: CorpusPlan, advance: Callable[[int, str], None] = lambda done, status: None, n_workers: int = 1
-) -> Corpus:
-    """Draw every event of a plan and run it through both sensors.
+def shipped_plan(name: str) -> CorpusPlan:
+    """A plan that comes with crumple.
+
+    Parameters
+    ----------
+    name : str
+        One of ``PLANS``.
+
+    Raises
+    ------
+    ConfigError
+        No such plan.
+    """
+    if name not in PLANS:
+        raise ConfigError(f"no plan {name!r} comes with crumple; expected one of {', '.join(PLANS)}")
+    # A folder of data, not a package: reached through the package that it lies in.
+    with as_file(files("crumple.signals") / "plans" / f"{name}.toml") as path:
+        return build(CorpusPlan, read_toml(path), where=path.name)
+
+
+def workers_that_pay(plan: CorpusPlan) -> int:
+    """Processes to draw ``plan`` with: every core, or one where starting others takes longer than drawing."""
+    return n_cores() if sum(plan.counts.values()) >= WORTH_WORKERS else 1
+
+
+def n_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def generate(plan: CorpusPlan, advance: Advance = quietly, n_workers: int | None = 1) -> Corpus:
+    """Draw every event of a plan and run it through both sensors, all in memory.
 
     Parameters
     ----------
     plan : CorpusPlan
     advance : callable
         Told the number of events done.
-    n_workers : int
-        Processes to use; the result does not depend on it.
+    n_workers : int or None
+        Processes to use; None is as many as pay. The result does not depend on it.
 
     Returns
     -------
     Corpus
         The same plan gives the same corpus, event for event and byte for byte.
     """
-    events: list[Event] = []
-    for shard in shards(plan, n_workers):
-        events.extend(shard)
-        advance(len(events), shard[-1].mode)
+    events = [event for shard in watched(shards(plan, n_workers), advance) for event in shard]
     return Corpus(plan.sensors, tuple(events))
 
 
-def shards(plan: CorpusPlan, n_workers: int = 1) -> Iterator[tuple[Event, ...]]:
+def watched(drawn: Iterable[tuple[Event, ...]], advance: Advance) -> Iterator[tuple[Event, ...]]:
+    """The shards of ``drawn``, telling ``advance`` the number of events done and their mode as each is taken up."""
+    done = 0
+    for shard in drawn:
+        yield shard
+        done += len(shard)
+        advance(done, shard[-1].mode)
+
+
+def shards(plan: CorpusPlan, n_workers: int | None = 1) -> Generator[tuple[Event, ...], None, None]:
     """The events of a plan, at most ``SHARD_EVENTS`` at a time, in the order of the corpus.
 
     Memory holds the shards that are under way and no others, so a corpus of any size can be streamed.
@@ -96,6 +140,7 @@ def shards(plan: CorpusPlan, n_workers: int = 1) -> Iterator[tuple[Event, ...]]:
     ConfigError
         ``n_workers`` is not a positive number.
     """
+    n_workers = workers_that_pay(plan) if n_workers is None else n_workers
     if n_workers < 1:
         raise ConfigError(f"n_workers = {n_workers}: expected at least 1")
     jobs = [
@@ -110,7 +155,7 @@ def shards(plan: CorpusPlan, n_workers: int = 1) -> Iterator[tuple[Event, ...]]:
 
         # One shard at a time to each worker, two in waiting: what is under way stays bounded.
         pool = Parallel(n_jobs=n_workers, return_as="generator", batch_size=1, pre_dispatch="2*n_jobs")
-        results = pool(delayed(_draw)(*job) for job in jobs)
+        results = pool(delayed(_draw_elsewhere)(*job) for job in jobs)
     for (_, mode, shard, n_events), drawn in zip(jobs, results, strict=True):
         yield tuple(_event(plan, mode, shard * SHARD_EVENTS + k, k, drawn) for k in range(n_events))
 
@@ -128,6 +173,12 @@ class _Drawn:
     safing: Frames
     main_box: Tolerances
     safing_box: Tolerances
+
+
+def _draw_elsewhere(plan: CorpusPlan, mode: str, shard: int, n_events: int) -> _Drawn:
+    """``_draw`` in a process of its own, which leaves it to the parent to answer an interrupt from the keyboard."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return _draw(plan, mode, shard, n_events)
 
 
 def _draw(plan: CorpusPlan, mode: str, shard: int, n_events: int) -> _Drawn:

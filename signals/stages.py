@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from crumple.artefact import Artefact
 from crumple.config import STRICT, plain
 from crumple.errors import CorpusError
+from crumple.progress import Advance, quietly
 
-from .corpus import Corpus, corpus_stage, write_corpus
+from .corpus import Corpus, corpus_stage, write_corpus, write_shards
 from .criteria import RttfRule
 from .formats import read_recording
 from .formats.mapping import RecordingMap
-from .generate import CorpusPlan, generate
+from .generate import CorpusPlan, shards, watched
 from .recording import Recording, recording_events
 from .sensor import SensorPair
 
@@ -37,7 +39,8 @@ def generate_stage(
     *,
     replace: bool = False,
     force: bool = False,
-    advance: Callable[[int, str], None] = lambda done, status: None,
+    n_workers: int | None = None,
+    advance: Advance = quietly,
 ) -> Artefact:
     """Generate a corpus into a folder, or return the one that is already there and current.
 
@@ -48,12 +51,18 @@ def generate_stage(
         Folder to write.
     replace, force : bool
         As in `crumple.artefact.Stage.run`.
+    n_workers : int or None
+        Processes to use; None is as many as pay. The result does not depend on it.
     advance : callable
         Told the number of events done and the mode they belong to.
     """
-    return corpus_stage(out, {}, plain(plan)).run(
-        lambda folder: write_corpus(generate(plan, advance), folder), replace=replace, force=force
-    )
+
+    def work(folder: Path) -> object:
+        # Closed at once where writing fails or is interrupted: shards under way must not outlive the folder.
+        with closing(shards(plan, n_workers)) as drawn:
+            return write_shards(watched(drawn, advance), plan.sensors, folder)
+
+    return corpus_stage(out, {}, plain(plan)).run(work, replace=replace, force=force)
 
 
 def import_stage(

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from crumple.errors import ConfigError, TraceFormatError
+from crumple.signals.bands import band_rms_g
 from crumple.signals.calibration import (
     RealPulse,
-    band_rms_g,
     calibrate,
     envelope,
     figure_svg,

@@ -86,3 +86,18 @@ def test_an_unknown_key_of_a_map_names_the_nearest(tmp_path: Path, capsys: pytes
 def test_help_ends_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "--help"]) == 0
     assert f"Example:\n    crumple {verb} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("n_workers", ["1", "2", "64"])
+def test_the_number_of_workers_changes_no_byte(plan: Path, tmp_path: Path, n_workers: str) -> None:
+    for name, more in (("auto", []), ("stated", ["--workers", n_workers])):
+        assert main(["-q", "generate", "--config", str(plan), "--out", str(tmp_path / name), *more]) == 0
+    for file in ("corpus.json", "corpus.h5"):
+        assert (tmp_path / "auto" / file).read_bytes() == (tmp_path / "stated" / file).read_bytes()
+
+
+def test_two_plans_at_once_are_refused(plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["generate", "--config", str(plan), "--plan", "all_modes", "--out", str(tmp_path / "corpus")]
+    assert main(words) == 2
+    assert "give one of them" in capsys.readouterr().err
+    assert not (tmp_path / "corpus").exists()
