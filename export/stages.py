@@ -21,6 +21,7 @@ from .exported import FILE, SCHEMA, read_export
 from .naming import DEFAULT_PREFIX, check_prefix, renamed
 from .onnx_graphs import float_graph, integer_graph
 from .profiles import EXACT16, Profile
+from .proofs import render_proofs, run_proofs
 from .selftest import render_selftest
 from .validate import compare
 
@@ -35,6 +36,7 @@ def export_stage(
     profile: Profile = EXACT16,
     prefix: str = DEFAULT_PREFIX,
     address: int = DEFAULT_ADDRESS,
+    prove: bool = False,
     replace: bool = False,
     force: bool = False,
 ) -> Artefact:
@@ -51,6 +53,9 @@ def export_stage(
         What every file and public name of the C begins with.
     address : int
         Where the parameter image is to lie in the controller's memory.
+    prove : bool
+        Run the proof pack on the printed files; its outcomes go into the artefact and ``proofs.json``. A failed
+        check is an outcome, not an exception.
     replace, force : bool
         See ``Stage.run``.
 
@@ -64,7 +69,11 @@ def export_stage(
     check_prefix(prefix)
     model, artefact = read_model(model_folder)
     stage = Stage(
-        out, FILE, SCHEMA, {"model": artefact.sha256}, {"profile": profile.name, "prefix": prefix, "address": address}
+        out,
+        FILE,
+        SCHEMA,
+        {"model": artefact.sha256},
+        {"profile": profile.name, "prefix": prefix, "address": address, "prove": prove},
     )
 
     def work(folder: Path) -> Json:
@@ -73,6 +82,7 @@ def export_stage(
             **render_c(model, artefact.sha256, profile),
             **calibration,
             **render_selftest(model, artefact.sha256, profile),
+            **render_proofs(artefact.sha256, profile),
         }
         for name, text in renamed(texts, prefix).items():
             write_bytes(folder / name, text.encode("ascii"))
@@ -80,12 +90,14 @@ def export_stage(
         net = json.loads(artefact.file(NET_FILE).read_bytes())
         write_bytes(folder / "crumple_integer.onnx", integer_graph(model, artefact.sha256))
         write_bytes(folder / "crumple_float.onnx", float_graph(net, model, artefact.sha256))
+        outcomes = run_proofs(folder, prefix) if prove else None
         # What runs next to the exported code needs of the model, without knowing how it was made.
         return {
             "model": model.payload(),
             "model_sha256": artefact.sha256,
             "profile": profile.name,
             "prefix": prefix,
+            "proofs": outcomes,
         }
 
     return stage.run(work, replace=replace, force=force)

@@ -29,7 +29,7 @@ static const uint8_t HEADER[] = {
 
 static uint32_t crc32_of_byte(uint32_t crc, uint8_t byte)
 {
-    uint32_t next = crc ^ byte;
+    uint32_t next = crc ^ (uint32_t)byte;
     for (uint32_t bit = 0u; bit < 8u; ++bit) {
         next = (next >> 1u) ^ (((next & 1u) != 0u) ? CRC32_POLYNOMIAL : 0u);
     }
@@ -39,8 +39,10 @@ static uint32_t crc32_of_byte(uint32_t crc, uint8_t byte)
 static uint32_t crc32_of_number(uint32_t crc, uint64_t number, uint32_t n_bytes)
 {
     uint32_t next = crc;
+    uint64_t rest = number;
     for (uint32_t k = 0u; k < n_bytes; ++k) {
-        next = crc32_of_byte(next, (uint8_t)((number >> (8u * k)) & 0xFFu));
+        next = crc32_of_byte(next, (uint8_t)(rest & 0xFFu));
+        rest = rest >> 8u;
     }
     return next;
 }
@@ -49,8 +51,9 @@ static uint32_t crc32_of_number(uint32_t crc, uint64_t number, uint32_t n_bytes)
 static uint64_t number_at(const uint8_t *image, size_t at, uint32_t n_bytes)
 {
     uint64_t number = 0u;
-    for (uint32_t k = 0u; k < n_bytes; ++k) {
-        number |= (uint64_t)image[at + k] << (8u * k);
+    for (uint32_t k = n_bytes; k > 0u; --k) {
+        const uint64_t byte = image[(at + k) - 1u];
+        number = (number << 8u) | byte;
     }
     return number;
 }
@@ -60,8 +63,9 @@ static int64_t signed_at(const uint8_t *image, size_t at, uint32_t n_bytes)
 {
     const uint64_t number = number_at(image, at, n_bytes);
     const uint64_t sign = UINT64_C(1) << ((8u * n_bytes) - 1u);
-    const int64_t positive = (int64_t)(number & (sign - 1u));
-    return ((number & sign) == 0u) ? positive : ((positive - (int64_t)(sign - 1u)) - 1);
+    const uint64_t largest = sign - 1u;
+    const uint64_t low = number & largest;
+    return ((number & sign) == 0u) ? (int64_t)low : (((int64_t)low - (int64_t)largest) - 1);
 }
 
 static uint32_t magnitude(int32_t value)

@@ -35,8 +35,13 @@ const crumple_parameters crumple_built_in = {
 /* clang-format on */
 
 /* The net, in unbounded integers. A node is its bias and the products of its row with the blocks; the output
- * is its bias and the products of its weights with the positive parts of the nodes. */
-/*@ axiomatic Net {
+ * is its bias and the products of its weights with the positive parts of the nodes (a product has a name there, so
+ * that provers may take it as a whole). */
+/*@ axiomatic Product {
+      logic integer product(integer a, integer b);
+      axiom product_is: \forall integer a, b; product(a, b) == a * b;
+    }
+    axiomatic Net {
       logic integer node{L}(crumple_parameters *p, integer j, crumple_block *x, integer n)
         reads p->hidden_bias[..], p->hidden_weight[..][..], x[..];
       axiom node_bias{L}: \forall crumple_parameters *p, crumple_block *x, integer j;
@@ -48,7 +53,8 @@ const crumple_parameters crumple_built_in = {
       axiom net_bias{L}: \forall crumple_parameters *p, crumple_block *x;
         net(p, x, 0) == p->output_bias;
       axiom net_next{L}: \forall crumple_parameters *p, crumple_block *x, integer n; n > 0 ==>
-        net(p, x, n) == net(p, x, n - 1) + p->output_weight[n - 1] * \max(0, node(p, n - 1, x, 4));
+        net(p, x, n) == net(p, x, n - 1)
+          + product(p->output_weight[n - 1], \max(0, node(p, n - 1, x, 4)));
     }
 */
 
@@ -96,30 +102,36 @@ typedef struct {
 /*@ logic integer total(output_sum sum) = sum.units; */
 #endif
 
-/*@ requires \valid(sum) && 0 <= h;
-    assigns *sum;
-    ensures total(*sum) == total(\old(*sum)) + weight * h;
+/*@ requires 0 <= h;
+    assigns \nothing;
+    ensures total(\result) == total(sum) + product(weight, h);
 */
-static void add_product(output_sum *sum, int16_t weight, int32_t h)
+static output_sum with_product(output_sum sum, int16_t weight, int32_t h)
 {
+    output_sum next = sum;
 #if CRUMPLE_SHORT_MULTIPLY
-    sum->units += weight * (h % 2048);
-    sum->times_2_11 += weight * ((h / 2048) % 2048);
-    sum->times_2_22 += weight * (h / 4194304);
+    const int32_t digit_0 = h % 2048;
+    const int32_t digit_11 = (h / 2048) % 2048;
+    const int32_t digit_22 = h / 4194304;
+    /*@ assert h == digit_0 + 2048 * digit_11 + 4194304 * digit_22; */
+    next.units += weight * digit_0;
+    next.times_2_11 += weight * digit_11;
+    next.times_2_22 += weight * digit_22;
 #else
-    sum->units += (int64_t)weight * h;
+    next.units += (int64_t)weight * h;
 #endif
+    return next;
 }
 
 /*@ assigns \nothing;
-    ensures \result == bias + total(*sum);
+    ensures \result == bias + total(sum);
 */
-static int64_t with_bias(int64_t bias, const output_sum *sum)
+static int64_t with_bias(int64_t bias, output_sum sum)
 {
 #if CRUMPLE_SHORT_MULTIPLY
-    return ((bias + sum->units) + ((int64_t)sum->times_2_11 * 2048)) + ((int64_t)sum->times_2_22 * 4194304);
+    return ((bias + sum.units) + ((int64_t)sum.times_2_11 * 2048)) + ((int64_t)sum.times_2_22 * 4194304);
 #else
-    return bias + sum->units;
+    return bias + sum.units;
 #endif
 }
 
@@ -161,23 +173,43 @@ int64_t crumple_output(const crumple_parameters *parameters, const crumple_block
             node1 += parameters->hidden_weight[j + 1u][i] * x;
             node2 += parameters->hidden_weight[j + 2u][i] * x;
         }
-        add_product(&sum, parameters->output_weight[j], positive_part(node0));
+        sum = with_product(sum, parameters->output_weight[j], positive_part(node0));
+        /*@ assert net(parameters, block, j + 1) == net(parameters, block, j + 0)
+              + product(parameters->output_weight[j + 0], \max(0, node(parameters, j + 0, block, CRUMPLE_BLOCKS))); */
         /*@ assert parameters->output_bias + total(sum) == net(parameters, block, j + 1); */
-        add_product(&sum, parameters->output_weight[j + 1u], positive_part(node1));
+        sum = with_product(sum, parameters->output_weight[j + 1u], positive_part(node1));
+        /*@ assert net(parameters, block, j + 2) == net(parameters, block, j + 1)
+              + product(parameters->output_weight[j + 1], \max(0, node(parameters, j + 1, block, CRUMPLE_BLOCKS))); */
         /*@ assert parameters->output_bias + total(sum) == net(parameters, block, j + 2); */
-        add_product(&sum, parameters->output_weight[j + 2u], positive_part(node2));
+        sum = with_product(sum, parameters->output_weight[j + 2u], positive_part(node2));
+        /*@ assert net(parameters, block, j + 3) == net(parameters, block, j + 2)
+              + product(parameters->output_weight[j + 2], \max(0, node(parameters, j + 2, block, CRUMPLE_BLOCKS))); */
         /*@ assert parameters->output_bias + total(sum) == net(parameters, block, j + 3); */
     }
-    return with_bias(parameters->output_bias, &sum);
+    return with_bias(parameters->output_bias, sum);
 }
 
 /* Takes one sample into the window; returns its block sums, oldest first. */
+/*@ requires \valid(state) && state->phase < CRUMPLE_BLOCK_SAMPLES && state->position < CRUMPLE_BLOCKS;
+    assigns state->recent_lsb[0 .. CRUMPLE_BLOCK_SAMPLES - 1], state->phase, state->position,
+      state->block[state->phase][state->position], state->block[state->phase][state->position + CRUMPLE_BLOCKS];
+    ensures \result == &state->block[\old(state->phase)][\old(state->position) + 1];
+    ensures state->phase < CRUMPLE_BLOCK_SAMPLES && state->position < CRUMPLE_BLOCKS;
+    ensures state->block[\old(state->phase)][\old(state->position)]
+      == state->block[\old(state->phase)][\old(state->position) + CRUMPLE_BLOCKS];
+    ensures state->recent_lsb[CRUMPLE_BLOCK_SAMPLES - 1]
+      == \max(-CRUMPLE_CLAMP_LSB, \min(CRUMPLE_CLAMP_LSB, sample_lsb));
+*/
 static const crumple_block *pushed(crumple_state *state, int16_t sample_lsb)
 {
     const int16_t newest = clamped(sample_lsb);
     crumple_block *const row = state->block[state->phase];
     const uint32_t at = state->position;
     int32_t sum = newest;
+    /*@ loop invariant 0 <= k < CRUMPLE_BLOCK_SAMPLES;
+        loop assigns k, sum, state->recent_lsb[0 .. CRUMPLE_BLOCK_SAMPLES - 1];
+        loop variant CRUMPLE_BLOCK_SAMPLES - k;
+    */
     for (size_t k = 0u; (k + 1u) < CRUMPLE_BLOCK_SAMPLES; ++k) {
         state->recent_lsb[k] = state->recent_lsb[k + 1u];
         sum += state->recent_lsb[k];
@@ -191,9 +223,14 @@ static const crumple_block *pushed(crumple_state *state, int16_t sample_lsb)
 }
 
 /* How many of the last CRUMPLE_CONFIRM_WINDOW samples voted. */
+/*@ assigns \nothing; */
 static uint32_t recent_votes(uint32_t votes)
 {
     uint32_t count = 0u;
+    /*@ loop invariant 0 <= k <= CRUMPLE_CONFIRM_WINDOW;
+        loop assigns k, count;
+        loop variant CRUMPLE_CONFIRM_WINDOW - k;
+    */
     for (uint32_t k = 0u; k < CRUMPLE_CONFIRM_WINDOW; ++k) {
         count += (votes >> k) & 1u;
     }
@@ -213,10 +250,18 @@ void crumple_init(crumple_state *state)
     state->votes = 0u;
 }
 
+/*@ requires \valid(state) && state->phase < CRUMPLE_BLOCK_SAMPLES && state->position < CRUMPLE_BLOCKS;
+    requires \valid_read(parameters) && \separated(state, parameters);
+    assigns *state;
+    ensures \result.y == net(parameters, &state->block[\old(state->phase)][\old(state->position) + 1], CRUMPLE_HIDDEN);
+    ensures \result.vote <==> \result.y > 0;
+    ensures state->phase < CRUMPLE_BLOCK_SAMPLES && state->position < CRUMPLE_BLOCKS;
+*/
 crumple_status crumple_step_with(crumple_state *state, int16_t sample_lsb, const crumple_parameters *parameters)
 {
     crumple_status status;
-    status.y = crumple_output(parameters, pushed(state, sample_lsb));
+    const crumple_block *const window = pushed(state, sample_lsb);
+    status.y = crumple_output(parameters, window);
     status.vote = status.y > 0;
     state->votes = (state->votes << 1u) | (status.vote ? 1u : 0u);
     status.fire_request = recent_votes(state->votes) >= CRUMPLE_CONFIRM_VOTES;
