@@ -55,16 +55,16 @@ class CrashMode:
 
     __pydantic_config__ = STRICT
     structure: Structure
-    no_fire_kmh: Annotated[float, Field(ge=0, description="must not fire up to here")]
-    must_fire_kmh: Annotated[float, Field(gt=0, description="must fire from here")]
-    source: str
+    no_fire_kmh: Annotated[float, Field(ge=0, description="must not fire up to here; from ``source``")]
+    must_fire_kmh: Annotated[float, Field(gt=0, description="must fire from here; from ``source``")]
+    source: Annotated[str, Field(description="where label speeds and the partner come from")]
     roughness: Annotated[
         float, Field(ge=0, description="ringing relative to the rigid wall; from band RMS, else assumed")
     ] = 1.0
     partner: Structure | None = None
-    partner_mass_kg: Annotated[tuple[float, float] | None, Field(description="of a partner free to move")] = None
-    partner_speed_ratio: Annotated[float, Field(ge=-1, le=1)] = 0.0
-    angle_reach_m: Annotated[float, Field(ge=0, description="crush over which an oblique wall is met")] = 0.0
+    partner_mass_kg: Annotated[tuple[float, float] | None, Field(description="free to move; ``source``")] = None
+    partner_speed_ratio: Annotated[float, Field(ge=-1, le=1, description="partner over car; from ``source``")] = 0.0
+    angle_reach_m: Annotated[float, Field(ge=0, description="crush until all of an oblique wall is met; assumed")] = 0.0
     lateral_share: Annotated[
         float, Field(ge=0, le=1, description="lateral over longitudinal acceleration; assumed")
     ] = 0.0

@@ -69,12 +69,15 @@ class FleetSpec:
         -0.25,
         0.30,
     )
-    fold_pitch_m: Annotated[tuple[float, float], Field(description="30-60 mm, usual range")] = (0.030, 0.060)
-    fold_depth: Annotated[tuple[float, float], Field(description="folding oscillation, up to +-20 %, usual")] = (
+    fold_pitch_m: Annotated[tuple[float, float], Field(description="30-60 mm, usual range; assumed")] = (0.030, 0.060)
+    fold_depth: Annotated[tuple[float, float], Field(description="folding oscillation, up to +-20 %; assumed")] = (
         0.05,
         0.20,
     )
-    damping: Annotated[tuple[float, float], Field(description="of structural modes, usual range")] = (0.03, 0.10)
+    damping: Annotated[tuple[float, float], Field(description="of structural modes; assumed")] = (
+        0.03,
+        0.10,
+    )
     mode_gain_g_s_per_m: Annotated[
         tuple[float, ...],
         Field(description="mode amplitude in g per m/s of contact speed, by band; fitted to band RMS"),
@@ -82,7 +85,8 @@ class FleetSpec:
     restitution: Annotated[
         tuple[float, float, float],
         Field(
-            description="high-speed value, rise at rest, m/s of decay: 0.16 at 57 km/h (10146), 0.3-0.4 below 10 km/h"
+            description="high-speed value, rise at rest, m/s of decay: 0.16 at 57 km/h (NHTSA test 10146),"
+            " 0.3-0.4 below 10 km/h (assumed)"
         ),
     ] = (0.13, 0.27, 5.0)
 

@@ -40,8 +40,11 @@ class CorpusPlan:
     """What a corpus holds."""
 
     __pydantic_config__ = STRICT
-    seed: Annotated[int, Field(ge=0, description="one seed; split by mode and shard")] = 0
-    counts: dict[str, Annotated[int, Field(ge=0, le=10_000_000)]] = field(
+    seed: Annotated[int, Field(ge=0, description="one seed; split by mode and shard; any will do (assumed)")] = 0
+    counts: Annotated[
+        dict[str, Annotated[int, Field(ge=0, le=10_000_000)]],
+        Field(description="events by mode; defaults are a choice for a quick demo, not a frequency on roads; assumed"),
+    ] = field(
         default_factory=lambda: {
             "rigid_barrier": 160,
             "offset_barrier": 120,

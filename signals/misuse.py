@@ -27,8 +27,14 @@ from .trace import Float
 Range = tuple[float, float]
 
 CAR_KG: Range = (1150.0, 2350.0)
+"""Mass of the car; assumed, as the fleet's 5th and 95th percentile."""
+
 WHEELBASE_M: Range = (2.5, 2.9)
+"""Usual wheelbases of passenger cars; assumed."""
+
 RAIL_GAUGE_M = 1.435
+"""Standard gauge."""
+
 LOBE_SHARE = 0.7
 """A lobe makes at most this share of the peak; a velocity change that needs more is cut, never the peak. Assumed."""
 
@@ -38,9 +44,9 @@ class Striker:
     """Something that hits the car, or that the car hits; its momentum bounds the velocity change."""
 
     __pydantic_config__ = STRICT
-    mass_kg: Range
-    speed_mps: Annotated[Range | None, Field(description="relative speed; None: the driving speed")]
-    restitution: Range
+    mass_kg: Annotated[Range, Field(description="usual of its kind; assumed")]
+    speed_mps: Annotated[Range | None, Field(description="relative speed, assumed; None: the driving speed")]
+    restitution: Annotated[Range, Field(description="share of the closing speed that is returned; assumed")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +54,24 @@ class Misuse:
     """One kind of blow, or several in a row."""
 
     __pydantic_config__ = STRICT
-    peak_g: Annotated[Range, Field(description="largest value, drawn log-uniform")]
-    lobe_s: Annotated[Range, Field(description="duration of the half-sine lobe")]
-    ring_hz: Annotated[Range, Field(description="frequencies of the ringing, drawn log-uniform")]
-    delta_v_kmh: Annotated[Range, Field(description="net velocity change of all hits together")] = (0.0, 0.0)
-    speed_kmh: Annotated[Range | None, Field(description="driving speed; None: standing")] = None
+    peak_g: Annotated[Range, Field(description="largest value, drawn log-uniform; from practice, assumed")]
+    lobe_s: Annotated[Range, Field(description="duration of the half-sine lobe; from practice, assumed")]
+    ring_hz: Annotated[Range, Field(description="frequencies of the ringing, drawn log-uniform; assumed")]
+    delta_v_kmh: Annotated[Range, Field(description="net velocity change of all hits together; assumed")] = (0.0, 0.0)
+    speed_kmh: Annotated[Range | None, Field(description="driving speed, assumed; None: standing")] = None
     hits: Annotated[str, Field(pattern="^(one|axles|rails|train|repeated)$")] = "one"
     striker: Striker | None = None
     either_sign: bool = False
-    cross: Annotated[Range, Field(description="acceleration across the sensing axis over that along it")] = (0.0, 0.0)
-    damping: Range = (0.03, 0.12)
+    cross: Annotated[Range, Field(description="acceleration across over along the axis; assumed")] = (
+        0.0,
+        0.0,
+    )
+    damping: Annotated[Range, Field(description="of the ringing, share of critical; assumed")] = (0.03, 0.12)
     ring_mps: Annotated[
         float,
         Field(gt=0, description="largest velocity of the ringing, unless half the net change is more; assumed"),
     ] = 0.3
-    duration_s: Annotated[float, Field(ge=0.1, le=2.0)] = 0.240
+    duration_s: Annotated[float, Field(ge=0.1, le=2.0, description="room for every hit; assumed")] = 0.240
 
 
 MISUSE: dict[str, Misuse] = {

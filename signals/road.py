@@ -87,7 +87,7 @@ class RoadSpec:
 
     __pydantic_config__ = STRICT
     road_class: Annotated[str, Field(pattern="^[A-H]$", description="ISO 8608 class of the profile")]
-    speed_kmh: Annotated[Range, Field(description="driving speed; usual misuse programme")]
+    speed_kmh: Annotated[Range, Field(description="driving speed; usual misuse programme, assumed")]
     rms_g: Annotated[Range, Field(description="lengthwise rms at the tunnel; usual misuse programme, assumed")]
     texture_hz: Annotated[Range, Field(description="stone and tyre noise added above the profile; assumed")]
     texture_share: Annotated[Range, Field(description="share of that noise in the rms; assumed")]

@@ -35,7 +35,7 @@ class SensorSpec:
     lsb_g: Annotated[str, Field(description="g per count, an exact fraction; 12 bit over +-120 g (MMA65xx class)")] = (
         "1/16"
     )
-    clamp_lsb: Annotated[int, Field(ge=1, le=32767, description="largest count; 120 g")] = 1920
+    clamp_lsb: Annotated[int, Field(ge=1, le=32767, description="largest count; 120 g (MMA65xx class)")] = 1920
     sample_rate_hz: Annotated[int, Field(ge=100, le=20000, description="controller loop 0.5 ms; assumed")] = 2000
     filter_hz: Annotated[float, Field(gt=0, description="-3 dB, Motorola/NXP and Bosch satellites: 400 Hz")] = 400.0
     filter_order: Annotated[int, Field(ge=1, le=6, description="poles of the Bessel low-pass (MMA65xx: 4)")] = 4

@@ -25,13 +25,13 @@ class Structure:
 
     __pydantic_config__ = STRICT
     name: str
-    crush_m: Annotated[Row, Field(description="corner points, rising from 0")]
-    force_n: Annotated[Row, Field(description="force at the corner points, rising, so that it can stand in series")]
+    crush_m: Annotated[Row, Field(description="corner points, rising from 0; from ``source``")]
+    force_n: Annotated[Row, Field(description="force there, rising, so that it can stand in series; from ``source``")]
     source: Annotated[str, Field(description="where the numbers come from")]
     contact_m: Annotated[Row, Field(description="crush at which parts meet and ring; assumed")] = ()
     fold_from_m: Annotated[float, Field(ge=0, description="crush at which the rails begin to fold; assumed")] = 0.0
     fold_to_m: Annotated[float, Field(ge=0, description="crush at which they are folded up; assumed")] = 0.0
-    engine_m: Annotated[float, Field(ge=0, description="crush at which the engine meets the wall")] = 9.0
+    engine_m: Annotated[float, Field(ge=0, description="crush at which the engine meets the wall; assumed")] = 9.0
 
     def __post_init__(self) -> None:
         rising = all(b > a for row in (self.crush_m, self.force_n) for a, b in pairwise(row))
@@ -66,8 +66,8 @@ SMALL_OVERLAP = Structure(
     name="25 % overlap",
     crush_m=(0.0, 0.020, 0.150, 0.300, 0.420, 0.520, 0.700, 0.900, 1.600),
     force_n=(0.0, 22e3, 48e3, 75e3, 140e3, 270e3, 350e3, 410e3, 660e3),
-    source="outboard of the rails: fender and subframe, then wheel and hinge pillar; assumed. Required to fire at 27 ms at"
-    " 64 km/h, before the 30 to 50 ms usually quoted (unverified) and near the 28.7 ms of the measured Accord",
+    source="outboard of the rails: fender and subframe, then wheel and hinge pillar; assumed. Required to fire at 27 ms"
+    " at 64 km/h, before the 30 to 50 ms usually quoted (unverified) and near the 28.7 ms of the measured Accord",
     contact_m=(0.0, 0.150, 0.420, 0.520),
     engine_m=0.420,
 )

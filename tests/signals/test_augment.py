@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from crumple.errors import SignalError
 from crumple.signals.augment import SCALE_RANGE, STRETCH_RANGE, corners, scaled, superposed, time_stretched
 from crumple.signals.criteria import delta_v_mps, free_flight_m
+from crumple.signals.sensor import SensorSpec, Tolerances, sense
 from crumple.signals.trace import Float, Trace
 
 RATE_HZ = 10_000.0
@@ -150,3 +152,30 @@ def test_traces_of_different_rates_do_not_add() -> None:
 def test_an_offset_that_is_no_time_is_refused(offset_s: float) -> None:
     with pytest.raises(SignalError, match="cannot be put"):
         superposed(crash(), crash(), offset_s=offset_s)
+
+
+def test_the_corners_of_a_sensors_tolerances_bound_every_sensor_drawn_from_them() -> None:
+    spec = SensorSpec()
+    box = {
+        "gain_error": (-spec.gain_tolerance, spec.gain_tolerance),
+        "offset_g": (-spec.offset_tolerance_g, spec.offset_tolerance_g),
+        "drift_g_per_s": (-spec.drift_tolerance_g_per_s, spec.drift_tolerance_g_per_s),
+        "non_linearity": (-spec.non_linearity, spec.non_linearity),
+    }
+    vertices = list(corners(box))
+    at = {name: np.array([vertex[name] for vertex in vertices]) for name in box}
+    extreme = dataclasses.replace(Tolerances.nominal(len(vertices)), **at)
+    n_drawn = 200
+    drawn = Tolerances.drawn(spec, n_drawn, np.random.default_rng(4))
+    # Not part of this box: the low-pass and the sampling phase act over time, and their effect is not monotone.
+    drawn = dataclasses.replace(drawn, corner=Tolerances.nominal(n_drawn).corner)
+
+    def counts(tolerances: Tolerances, n_events: int) -> Float:
+        decel_g = np.repeat(crash().decel_g[None, :], n_events, axis=0)
+        return sense(decel_g, RATE_HZ, spec, tolerances, None).astype(np.float64)
+
+    hull = counts(extreme, len(vertices))
+    seen = counts(drawn, n_drawn)
+    assert len(vertices) == 16
+    assert (seen >= hull.min(axis=0)).all() and (seen <= hull.max(axis=0)).all()
+    assert (hull.max(axis=0) - hull.min(axis=0)).max() > 2 * 0.07 * 20 * 16
