@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,7 +39,7 @@ NEEDS = {
 def full_range_model() -> DeployedModel:
     """Five nodes that use nearly all of 31 bits, so that a doubled row overflows."""
     rng = np.random.default_rng(5)
-    shape = rng.integers(-100, 100, (5, 6), endpoint=True)
+    shape = rng.integers(-100, 100, (5, 40), endpoint=True)
     scale = (2**31 - 2**16) // (8000 * np.abs(shape).sum(axis=1))
     rows = tuple(tuple(int(w) for w in row * k) for row, k in zip(shape, scale, strict=True))
     return DeployedModel(
@@ -138,10 +139,11 @@ GOTO = ("crumple_model.c", "    state->votes = 0u;\n}", "    goto done;\ndone:\n
 
 def doubled_row(folder: Path) -> None:
     source = (folder / "crumple_model.c").read_text(encoding="ascii")
-    row = ", ".join(map(str, full_range_model().hidden_weight[3]))
-    twice = ", ".join(str(2 * w) for w in full_range_model().hidden_weight[3])
-    assert row in source
-    (folder / "crumple_model.c").write_text(source.replace(row, twice, 1), encoding="ascii")
+    weights = full_range_model().hidden_weight[3]
+    row = re.compile(r",\s+".join(str(w) for w in weights))
+    assert row.search(source)
+    twice = row.sub(", ".join(str(2 * w) for w in weights), source, count=1)
+    (folder / "crumple_model.c").write_text(twice, encoding="ascii")
 
 
 def seed_fault(folder: Path, fault: tuple[str, str, str]) -> None:
