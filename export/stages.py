@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from crumple.artefact import Artefact, Json, Stage, read_artefact, write_bytes
+from crumple.artefact import Artefact, Json, Stage, canonical_json, read_artefact, write_bytes
 from crumple.errors import ArtefactError
 from crumple.model.deployed import DeployedModel, read_model
 from crumple.model.stages import NET_FILE
@@ -18,6 +18,7 @@ from .c99 import render_c
 from .calibration import DEFAULT_ADDRESS
 from .calibration_files import render_calibration
 from .exported import FILE, SCHEMA, read_export
+from .fidelity import fidelity
 from .naming import DEFAULT_PREFIX, check_prefix, renamed
 from .onnx_graphs import float_graph, integer_graph
 from .profiles import EXACT16, Profile
@@ -90,6 +91,7 @@ def export_stage(
         net = json.loads(artefact.file(NET_FILE).read_bytes())
         write_bytes(folder / "crumple_integer.onnx", integer_graph(model, artefact.sha256))
         write_bytes(folder / "crumple_float.onnx", float_graph(net, model, artefact.sha256))
+        write_bytes(folder / "fidelity.json", canonical_json(fidelity(net, model).payload()))
         outcomes = run_proofs(folder, prefix) if prove else None
         # What runs next to the exported code needs of the model, without knowing how it was made.
         return {
