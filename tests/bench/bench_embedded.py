@@ -1,0 +1,253 @@
+"""Exact instruction counts of the exported C on Cortex-M, for the common 32-15-1 model, with flash and stack.
+
+Bare metal in QEMU under ``-icount shift=10``: each instruction advances virtual time by 1024 ns, SysTick counts 25 MHz,
+so 25.6 ticks are one instruction; an empty call is subtracted. Nop sleds calibrate the counter first. QEMU counts
+instructions, not cycles. Cortex-M0 code runs on the M3 board: ARMv6-M is a subset. The call's adapter is included.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from crumple.export.c99 import render_c
+from crumple.export.profiles import DSP, EXACT16, SMALL8, Profile
+from crumple.model.deployed import Arming, DeployedModel
+
+HERE = Path(__file__).parent / "embedded"
+COMMON = Path(__file__).resolve().parents[3] / "shared" / "bench" / "embedded"
+TOOLS = ("arm-none-eabi-gcc", "arm-none-eabi-size", "qemu-system-arm")
+BOARDS = {"cortex-m0": "mps2-an385", "cortex-m4": "mps2-an386"}
+N_VECTORS = 1000
+
+STUB = 'void infer(const void *x, void *y) { (void)x; (void)y; __asm volatile(""); }\nvoid infer_init(void) { }\n'
+NET = """#include "crumple_model.h"
+void infer(const void *x, void *y);
+void infer_init(void);
+void infer_init(void) { }
+void infer(const void *x, void *y) { *(int64_t *)y = crumple_output(&crumple_built_in, x); }
+"""
+STEP = """#include "crumple_model.h"
+void infer(const void *x, void *y);
+void infer_init(void);
+static crumple_state state;
+void infer_init(void) { crumple_init(&state); }
+void infer(const void *x, void *y) { *(crumple_status *)y = crumple_step(&state, *(const int16_t *)x); }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Figures of one program: linked flash and stack less those of the empty program, counts over all vectors."""
+
+    flash: int
+    stack: int
+    least: int
+    most: int
+    outputs: list[int]
+
+
+def common_model(weight_max: int) -> tuple[DeployedModel, float, np.ndarray, np.ndarray]:
+    """The shared float net in integers, the integers that 1.0 of its logit stands for, vectors and their logits.
+
+    Each row is scaled on its own to the largest weights for which every clamped input fits int32.
+    """
+    net, vectors = np.load(COMMON / "out" / "model.npz"), np.load(COMMON / "out" / "vectors.npz")
+    clamp = 16000
+    rows, biases, units = [], [], []
+    for row, bias in zip(net["W1"].T / 4096.0, net["b1"], strict=True):
+        scale = min(weight_max / np.abs(row).max(), (2**31 - 2**7) / (clamp * np.abs(row).sum() + abs(bias)))
+        while True:
+            whole, b = np.rint(row * scale).astype(int), round(bias * scale)
+            if clamp * int(np.abs(whole).sum()) + abs(b) < 2**31 and np.abs(whole).max() <= weight_max:
+                break
+            scale *= 0.99999
+        rows.append(tuple(whole.tolist()))
+        biases.append(int(b))
+        units.append(1.0 / scale)
+    output = net["W2"].ravel() * np.array(units)
+    scale = 32767 / np.abs(output).max()
+    model = DeployedModel(
+        sample_rate_hz=1000,
+        lsb_g=Fraction(1, 64),
+        clamp_lsb=clamp,
+        block_samples=1,
+        hidden_weight=tuple(rows),
+        hidden_bias=tuple(biases),
+        output_weight=tuple(np.rint(output * scale).astype(int).tolist()),
+        output_bias=round(float(net["b2"][0]) * scale),
+        confirm_votes=3,
+        confirm_window=3,
+        arming=Arming(Fraction(1, 4), 480, 4, 100, 6),
+    )
+    return model, scale, vectors["X_raw"][:N_VECTORS], vectors["logit"][:N_VECTORS]
+
+
+def tool(*words: object, cwd: Path) -> str:
+    """Run a program; what it printed. A failure ends the benchmark with the program's words."""
+    done = subprocess.run([str(word) for word in words], cwd=cwd, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{words[0]}: {done.stderr[-2000:]}")
+    return done.stdout + done.stderr
+
+
+def linked(folder: Path, name: str, sources: list[Path], inputs: np.ndarray, cpu: str, flags: tuple[str, ...]) -> Path:
+    """Link sources with the harness and the vectors; the program."""
+    (folder / "vec.bin").write_bytes(np.ascontiguousarray(inputs).tobytes())
+    (folder / "vec.S").write_text(
+        '.section .testvec,"a"\n.balign 8\n.global VEC\nVEC: .incbin "vec.bin"\n.balign 4\n'
+        f".global N_VEC\nN_VEC: .word {len(inputs)}\n.global IN_BYTES\nIN_BYTES: .word {inputs[0].nbytes}\n"
+        ".global OUT_BYTES\nOUT_BYTES: .word 8\n"
+    )
+    arch = (f"-mcpu={cpu}", "-mthumb", "-mfloat-abi=soft")
+    objects = []
+    for k, source in enumerate([HERE / "bench.c", *sources]):
+        objects.append(folder / f"{name}{k}.o")
+        optimise = ("-O1", "-std=gnu11") if k == 0 else flags
+        sections = ("-ffunction-sections", "-fdata-sections")
+        tool(TOOLS[0], *arch, *optimise, *sections, "-c", source, "-o", objects[-1], cwd=folder)
+    tool(TOOLS[0], *arch, "-c", "vec.S", "-o", "vec.o", cwd=folder)
+    program = folder / f"{name}.elf"
+    link = ("--specs=nosys.specs", "--specs=nano.specs", "-nostartfiles", "-Wl,--gc-sections", "-T", HERE / "mps2.ld")
+    tool(TOOLS[0], *arch, *link, *objects, "vec.o", "-o", program, cwd=folder)
+    return program
+
+
+def flash_of(program: Path) -> int:
+    """Bytes of code, constants and initial data."""
+    sizes = dict(re.findall(r"^(\.\S+)\s+(\d+)", tool(TOOLS[1], "-A", program, cwd=program.parent), flags=re.MULTILINE))
+    return sum(int(sizes.get(section, 0)) for section in (".text", ".data", ".ARM.exidx"))
+
+
+def run(program: Path, cpu: str) -> str:
+    """What the program prints on the board."""
+    words = ["-M", BOARDS[cpu], "-nographic", "-monitor", "none", "-serial", "none"]
+    words += ["-semihosting-config", "enable=on,target=native", "-icount", "shift=10,align=off,sleep=off"]
+    return tool(TOOLS[2], *words, "-kernel", program, cwd=program.parent)
+
+
+def measure(sources: list[Path], inputs: np.ndarray, cpu: str, flags: tuple[str, ...]) -> Measured:
+    """Build and run one program and the empty one beside it."""
+    with tempfile.TemporaryDirectory(prefix="crumple-bench-") as scratch:
+        folder = Path(scratch)
+        (folder / "stub.c").write_text(STUB)
+        empty = linked(folder, "empty", [folder / "stub.c"], inputs, cpu, ("-O2",))
+        program = linked(folder, "real", sources, inputs, cpu, flags)
+        said, idle = run(program, cpu), run(empty, cpu)
+        rows = re.findall(r"^R (\d+) ([0-9a-f]+)$", said, flags=re.MULTILINE)
+        counts = [int(count) for count, _ in rows]
+        if len(counts) != len(inputs):
+            raise SystemExit(f"{cpu}: {len(counts)} answers of {len(inputs)}: {said[-300:]}")
+        stacks = [int(re.findall(r"STACK (\d+)", text)[0]) for text in (said, idle)]
+        outputs = [struct.unpack("<q", bytes.fromhex(answer)[:8])[0] for _, answer in rows]
+        return Measured(flash_of(program) - flash_of(empty), stacks[0] - stacks[1], min(counts), max(counts), outputs)
+
+
+def calibrate() -> None:
+    """Sleds of known length must read back exactly, or nothing here means anything."""
+    for cpu in BOARDS:
+        for length in (1, 7, 100, 1000):
+            with tempfile.TemporaryDirectory(prefix="crumple-bench-") as scratch:
+                source = Path(scratch) / "nop.c"
+                sled = f'__asm volatile(".rept {length}\\n nop\\n .endr");'
+                source.write_text(STUB.replace('__asm volatile("");', sled))
+                found = measure([source], np.zeros((5, 4), np.int32), cpu, ("-O2",))
+            if (found.least, found.most) != (length, length):
+                raise SystemExit(f"{cpu}: {length} nops read as {found.least} to {found.most}")
+    sys.stdout.write("counter calibrated: sleds of 1, 7, 100 and 1000 nops read back exactly on both cores\n")
+
+
+def main() -> None:
+    """Measure every profile on both cores and print it beside the recorded peers."""
+    absent = [name for name in TOOLS if shutil.which(name) is None]
+    if absent or not (COMMON / "out" / "model.npz").is_file():
+        sys.stdout.write(f"skipped: {', '.join(absent) or 'the common model'} is not here\n")
+        return
+    calibrate()
+    flags = ("-std=c99", "-O2")
+    sys.stdout.write("what              core       instructions min = max   flash B  stack B  max logit error  flips\n")
+    best: dict[str, int] = {}
+    for profile, weight_max in ((EXACT16, 32767), (SMALL8, 127), (DSP, 32767)):
+        model, scale, vectors, logits = common_model(weight_max)
+        for part, adapter in (("net", NET), ("step", STEP)):
+            for cpu in BOARDS:
+                if profile is DSP and cpu == "cortex-m0":
+                    continue  # it has no such instruction: the code is that of exact16
+                most = report(profile, part, adapter, cpu, model, scale, vectors, logits, flags)
+                if (profile, part) == (EXACT16, "net"):
+                    best[cpu] = most
+    sys.stdout.write(
+        "flash: net = tables and crumple_output; step = all of crumple_model.c, and the adapter\n"
+        "that the code has no writable data of its own is a check of the proof pack (cortex-m0)\n"
+    )
+    peers(best)
+
+
+def peers(ours: dict[str, int]) -> None:
+    """Peers as recorded with the common model, and how many times the instructions of our exact16 net they take.
+
+    They are not run again here: most are not on the package index, and their figures do not depend on this code.
+    """
+    sys.stdout.write("peers, recorded (results.csv beside the common model), not run again here; net alone:\n")
+    with (COMMON / "results.csv").open(newline="") as stream:
+        for row in csv.DictReader(stream):
+            cpu = {"m0": "cortex-m0", "m4": "cortex-m4"}.get(row["cpu"])
+            if cpu is None or row["peer"].startswith("("):
+                continue
+            most = int(row["insn_max"])
+            sys.stdout.write(
+                f"{row['peer'] + ', ' + row['format']:44} {cpu:10} {row['insn_min']:>7} to {most:<7}"
+                f" flash {row['flash_B']:>6} B  ratio {most / ours[cpu]:6.1f}\n"
+            )
+
+
+def report(
+    profile: Profile,
+    part: str,
+    adapter: str,
+    cpu: str,
+    model: DeployedModel,
+    scale: float,
+    vectors: np.ndarray,
+    logits: np.ndarray,
+    flags: tuple[str, ...],
+) -> int:
+    """Measure one part of one profile on one core, all answers compared with the reference; the largest count."""
+    inputs = vectors if part == "net" else vectors[:32].reshape(-1, 1)[:N_VECTORS]
+    with tempfile.TemporaryDirectory(prefix="crumple-bench-") as scratch:
+        folder = Path(scratch)
+        for name, text in render_c(model, "0" * 64, profile).items():
+            (folder / name).write_text(text, encoding="ascii")
+        (folder / "adapter.c").write_text(adapter)
+        sources = [folder / "crumple_model.c", folder / "adapter.c"]
+        found = measure(sources, inputs, cpu, (*flags, f"-I{folder}"))
+    if part == "net":
+        expected = [model.output_of_window(row) for row in vectors.tolist()]
+    else:
+        expected = model.outputs(inputs.ravel()).tolist()
+    if found.outputs != expected:
+        raise SystemExit(f"{profile.name} {part} on {cpu}: an answer differs from the reference")
+    error, flips = "", ""
+    if part == "net":
+        scores = np.array(found.outputs) / scale
+        error, flips = f"{np.abs(scores - logits).max():.4f}", str(int(((scores > 0) != (logits > 0)).sum()))
+    count = f"{found.least}" if found.least == found.most else f"{found.least} to {found.most}"
+    sys.stdout.write(
+        f"{profile.name:8} {part:8} {cpu:10} {count:>20} {found.flash:>10} {found.stack:>8} {error:>16} {flips:>6}\n"
+    )
+    sys.stdout.flush()
+    return found.most
+
+
+if __name__ == "__main__":
+    main()
