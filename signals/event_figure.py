@@ -123,7 +123,7 @@ def figure(view: View) -> Figure:
     accel.set_title(view.title, fontsize="medium", wrap=True)
     speed.set(ylabel="velocity change in km/h")
     if moved_m.size and moved_m.max() > SHOWN_M:
-        way.set_ylim(top=SHOWN_M * 1e3)
+        way.set_ylim(max(float(moved_m.min()), -SHOWN_M) * 1e3 - 20.0, SHOWN_M * 1e3)
     way.set(ylabel="free flight in mm", xlabel="time from first contact in ms")
     return made
 
