@@ -27,7 +27,7 @@ SHARD_EVENTS = 256
 """Events drawn from one seed; fixed, so that any number of workers draws the same events."""
 
 WORTH_WORKERS = 4096
-"""Events from which processes of their own pay: some thousand events are drawn while they start; measured."""
+"""Events from which processes of their own pay: some thousand events are drawn while they start; assumed."""
 
 PLANS = ("all_modes",)
 """Plans that come with crumple."""
