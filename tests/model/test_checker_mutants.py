@@ -1,0 +1,324 @@
+"""The checker's own code is mutated: a mutant that behaves like the original on everything below is a missing test.
+
+Each mutant changes one operator, comparison, constant, condition or call of ``checker.py``. It is killed if any verdict
+or number differs: on honest certificates of every kind, on thousands of broken ones, on models and files that must be
+refused. ``EQUIVALENT`` lists survivors with the reason why no input can tell them from the original; of others, one
+in fifty may be left, and the slow test prints them.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import importlib.util
+import json
+import random
+import sys
+import types
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crumple.artefact import canonical_json, envelope, sha256_bytes
+from crumple.model import deployed
+from crumple.model.analysis import checker
+from crumple.model.analysis.properties import SCHEMA as PROPERTY_SCHEMA
+from crumple.model.deployed import DeployedModel
+from crumple.model.stages import CERTIFICATE_SCHEMA
+
+SOURCE = Path(checker.__file__)
+
+_spec = importlib.util.spec_from_file_location("mutations", Path(__file__).with_name("test_checker_mutations.py"))
+assert _spec is not None and _spec.loader is not None
+mutations = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(mutations)
+
+SKIPPED = {"main", "Rejected"}
+"""``main`` is run as a script elsewhere."""
+
+EQUIVALENT: dict[str, str] = {
+    "strict=True": "the lists have equal lengths by then: the check guards against a mistake in this file",
+    "elif v > 0 and weight": "a node with v = 0, or a goal of weight 0, adds nothing either way",
+    "if v and scale": "as above: a skipped addition of zero",
+    "(-(2**20), 2**20)) -- value = 21": "a wider enclosure, still sound: vanishes in the rounding to 1/4096 count",
+    "high * Fraction(PI_60 + 1, 2**61) -- value = 2": "a wider enclosure, still sound",
+    "10**7": "a limit that only keeps files of a reasonable size",
+    "4096": "a limit that only keeps files of a reasonable size",
+    "2**400": "a limit that only keeps files of a reasonable size",
+    "<= 200": "a limit that only keeps files of a reasonable size",
+    "abs(middle) + reach <= clip": "where both are equal nothing is clipped, so both forms hold every sequence",
+}
+"""Survivors, by a part of the line that was changed: why no input that matters tells them apart."""
+
+CELL = dict(delta_v_from_kmh="50", delta_v_to_kmh="54", duration_from_ms="9", duration_to_ms="11", noise_g="1/32")  # noqa: C408
+STEEP = CELL | {"delta_v_from_kmh": "80", "delta_v_to_kmh": "81", "duration_to_ms": "9", "noise_g": "1"}
+BAND = {"lower": (3, -5, 7, 1800, -1900, 0, 2), "upper": (3, 6, 7, 1915, -1890, 0, 9)}
+NUMBERS: tuple[tuple[str, dict[str, Any], str], ...] = (
+    *(("fires_by", {"kind": "pulse", "shape": shape, **CELL}, "5") for shape in ("half_sine", "haversine", "triangle")),
+    ("arms_by", {"kind": "pulse", "shape": "half_sine", **CELL, "gain": "1/9", "offset_g": "0.3"}, "6.25"),
+    ("fires_by", {"kind": "pulse", "shape": "haversine", **STEEP, "gain": "0.08"}, "5"),
+    ("fires_by", {"kind": "pulse", "shape": "oval", **CELL}, "5"),
+    ("fires_by", {"kind": "pulse", "shape": "triangle", **CELL, "noise_g": "1/33"}, "5"),
+    ("fires_by", {"kind": "pulse", "shape": "triangle", **CELL, "duration_to_ms": "1001"}, "5"),
+    ("fires_by", {"kind": "pulse", "shape": "triangle", **CELL, "duration_to_ms": "1000"}, "5"),
+    ("fires_by", {"kind": "pulse", "shape": "triangle", **CELL, "delta_v_to_kmh": "49"}, "5"),
+    ("fires_by", {"kind": "pulse", "shape": "triangle", **CELL, "delta_v_to_kmh": "50"}, "5"),
+    ("fires_by", {"kind": "corridor", **BAND}, "2.5"),
+    ("fires_by", {"kind": "corridor", **BAND}, "3"),
+    ("fires_by", {"kind": "corridor", **BAND}, "3.5"),
+    ("fires_by", {"kind": "corridor", **BAND, "phase_samples": "1", "gain": "0.1", "offset_g": "1"}, "2.5"),
+    ("fires_by", {"kind": "corridor", **BAND, "phase_samples": "2"}, "2.5"),
+    ("fires_by", {"kind": "corridor", **BAND, "phase_samples": "1"}, "0.4"),
+    ("fires_by", {"kind": "corridor", **BAND}, "0.4"),
+    ("fires_by", {"kind": "corridor", **BAND, "surprise": "1"}, "2.5"),
+    ("never_requests_fire", {"kind": "corridor", **BAND, "noise_g": "0.5", "slew_g_per_ms": "7", "step_g": "0.3"}, ""),
+    ("never_requests_fire", {"kind": "corridor", **BAND, "corrupted_samples": "2", "slew_g_per_ms": "1/3"}, ""),
+    ("never_requests_fire", {"kind": "corridor", "lower": (1,), "upper": (0,)}, ""),
+    ("never_requests_fire", {"kind": "corridor", "lower": (1920, -1920), "upper": (1920, -1920)}, ""),
+    ("never_requests_fire", {"kind": "corridor", "lower": (1919, 0), "upper": (1920, 0), "noise_g": "1/32"}, ""),
+    ("never_requests_fire", {"kind": "corridor", "lower": (1921,), "upper": (1921,)}, ""),
+    ("never_requests_fire", {"kind": "corridor", "lower": (), "upper": ()}, ""),
+    ("never_requests_fire", {"kind": "corridor", "lower": 7, "upper": 7}, ""),
+    ("never_requests_fire", {"kind": "signals", "amplitude_g": "7", "below_g": "3", "velocity_range_kmh": "0.4"}, ""),
+    ("never_requests_fire", {"kind": "signals", "amplitude_g": "3", "below_g": "200", "velocity_range_kmh": "0.4"}, ""),
+    ("never_requests_fire", {"kind": "signals", "amplitude_g": "2", "slew_g_per_ms": "3", "step_g": "0.7"}, ""),
+    ("never_requests_fire", {"kind": "signals", "amplitude_g": "2", "below_g": "5", "corrupted_samples": "2"}, ""),
+    ("never_arms", {"kind": "signals", "amplitude_g": "20", "velocity_range_kmh": "0.4", "step_g": "2"}, ""),
+    ("never_arms", {"kind": "signals", "amplitude_g": "500"}, ""),
+    ("never_arms", {"kind": "noise"}, ""),
+    ("never_requests_fire", {"kind": "signals", "amplitude_g": "2", "slew_g_per_ms": "125"}, ""),
+    ("never", {"kind": "signals", "amplitude_g": "5"}, ""),
+    ("fires_by", {"kind": "signals", "amplitude_g": "5"}, "3"),
+    ("monotone", {"kind": "signals", "amplitude_g": "5", "below_g": "1"}, ""),
+    ("monotone", {"kind": "signals", "amplitude_g": "5", "step_g": "1"}, ""),
+)  # fmt: skip
+
+SWAPS: dict[type, tuple[type, ...]] = {
+    ast.Lt: (ast.LtE,), ast.LtE: (ast.Lt,), ast.Gt: (ast.GtE,), ast.GtE: (ast.Gt,), ast.Eq: (ast.NotEq,),
+    ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,), ast.In: (ast.NotIn,), ast.NotIn: (ast.In,),
+    ast.Add: (ast.Sub,), ast.Sub: (ast.Add,), ast.Mult: (ast.Add,), ast.Div: (ast.Mult,), ast.FloorDiv: (ast.Mult,),
+    ast.And: (ast.Or,), ast.Or: (ast.And,), ast.USub: (ast.UAdd,), ast.Not: (),
+}  # fmt: skip
+NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
+
+
+def sites(tree: ast.Module) -> Iterator[tuple[ast.AST, str, Any]]:
+    """Every place to change: the node, the attribute (with an index after a dot), and its new value."""
+    for top in tree.body:
+        if getattr(top, "name", None) in SKIPPED or isinstance(top, ast.If | ast.Import | ast.ImportFrom):
+            continue
+        texts = {id(part) for node in ast.walk(top) if isinstance(node, ast.JoinedStr) for part in node.values}
+        for node in ast.walk(top):
+            if isinstance(node, ast.Compare):
+                for i, op in enumerate(node.ops):
+                    for other in SWAPS.get(type(op), ()):
+                        yield node, f"ops.{i}", other()
+            elif isinstance(node, ast.BinOp | ast.AugAssign | ast.BoolOp | ast.UnaryOp):
+                for other in SWAPS.get(type(node.op), ()):
+                    yield node, "op", other()
+            elif isinstance(node, ast.Constant) and type(node.value) is int and id(node) not in texts:
+                yield node, "value", node.value + 1
+            elif isinstance(node, ast.Constant) and type(node.value) is bool:
+                yield node, "value", not node.value
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                if node.func.id in NAMES:
+                    yield node.func, "id", NAMES[node.func.id]
+                if node.func.id == "need":
+                    yield node, "args.0", ast.Constant(True)
+
+
+def load(tree: ast.Module) -> types.ModuleType:
+    """A module of its own from a changed tree."""
+    module = types.ModuleType("mutant")
+    sys.modules["mutant"] = module
+    exec(compile(tree, "mutant", "exec"), module.__dict__)  # noqa: S102 -- our own checker, changed in one place
+    return module
+
+
+class Trials:
+    """Questions put to original and mutants, and the original's answers."""
+
+    def __init__(self, small_model: DeployedModel, folder: Path, number: int) -> None:
+        rng = random.Random(5)
+        self.folder = folder
+        self.pairs: list[tuple[Any, Any, Any]] = []
+        for name in mutations.SETS:
+            changed_model = self._model(name, small_model)
+            _, described, certificate = mutations.proved(name, small_model)
+            self.pairs.append((changed_model, described, certificate))
+            for _ in range(number):
+                other, asked = mutations.mutated(certificate, described, rng)
+                self.pairs.append((changed_model, asked, other))
+            self.pairs += [(changed_model, *self._near(certificate, described, rng)) for _ in range(number)]
+        plain = small_model.payload()
+        nothing = {"verdict": "proved", "length": 0, "trees": [], "witness": None}
+        common = dict.fromkeys(("id", "property", "text", "rationale", "origin"), "x") | {"by_ms": ""}
+        for samples in ("9", "10", "11", "12"):
+            self.pairs.append(
+                (plain, common | {"claim": "resets", "set": {"kind": "quiet", "samples": samples}}, nothing)
+            )
+        self.pairs.append((plain | {"output_bias": 100}, self.pairs[-1][1], nothing))
+        self.pairs.append((plain, common | {"claim": "accumulators_fit", "set": {"kind": "all_inputs"}}, nothing))
+        self.pairs.append((plain, common | {"claim": "accumulators_fit", "set": {"kind": "quiet"}}, nothing))
+        for _ in range(4 * number):
+            self.pairs.append(
+                (mutations.mutated(plain, common | {"set": {"a": 1}}, rng)[0], self.pairs[-1][1], nothing)
+            )
+        fit = common | {"claim": "accumulators_fit", "set": {"kind": "all_inputs"}}
+        # |z| reaches 138,240 + |b|, 57,600 + |b|, 138,240 + |b|; |y| reaches 1,089,280 + |c|.
+        room, rest = 2**31 - 1 - 138_240, 2**63 - 1 - 1_089_280
+        for key, edge in (
+            ("output_bias", -rest), ("output_bias", -rest - 1), ("output_bias", 2**63), ("hidden_bias", [room, 0, 0]),
+            ("hidden_bias", [room + 1, 0, 0]), ("hidden_weight", [[32767] * 4] * 3),
+            ("hidden_weight", [[32768] * 4] * 3),
+            ("output_weight", [32767, 1, 1]), ("output_weight", [32768, 1, 1]), ("hidden_weight", []),
+            ("hidden_weight", [3]), ("confirm_votes", 0), ("clamp_lsb", 10**6), ("clamp_lsb", 10**7),
+            ("hidden_weight", [[0] * 4] * 3),
+        ):  # fmt: skip
+            self.pairs.append((plain | {key: edge}, fit, nothing))
+        self._write(small_model)
+        self.wanted = list(self.answers(checker))
+
+    @staticmethod
+    def _model(name: str, small_model: DeployedModel) -> Any:
+        found: list[Any] = []
+
+        class Spy(checker.Model):
+            def __init__(self, payload: Any) -> None:
+                found.append(payload)
+                super().__init__(payload)
+
+        original = mutations.checker.Model
+        mutations.checker.Model = Spy
+        try:
+            mutations.proved(name, small_model)
+        finally:
+            mutations.checker.Model = original
+        return found[-1]
+
+    @staticmethod
+    def _near(certificate: Any, described: Any, rng: random.Random) -> tuple[Any, Any]:
+        """The property a little larger, so that proofs fail by little, or a number of a leaf moved."""
+        asked, other = copy.deepcopy(described), copy.deepcopy(certificate)
+        keys = [k for k, v in asked["set"].items() if isinstance(v, str) and v[0].isdigit()]
+        if keys and rng.random() < 0.7:
+            key = rng.choice(keys)
+            asked["set"][key] = str(Fraction(asked["set"][key]) * Fraction(rng.randrange(85, 125), 100))
+        elif asked["by_ms"]:
+            asked["by_ms"] = str(Fraction(asked["by_ms"]) * Fraction(rng.randrange(50, 150), 100))
+        else:
+            lists = [p for p in mutations.places(other) if p and type(p[-1]) is int and len(p) > 3]
+            if lists:
+                path = rng.choice(lists)
+                holder = other
+                for step in path[:-1]:
+                    holder = holder[step]
+                if type(holder[path[-1]]) is int:
+                    holder[path[-1]] = max(0, holder[path[-1]] + rng.choice((-1, 1)))
+        return asked, other
+
+    def _write(self, small_model: DeployedModel) -> None:
+        _, described, certificate = mutations.proved("amplitude", small_model)
+        for name in ("good", "tampered", "schema", "orphan", "other_model", "other_property", "spaced"):
+            folder = self.folder / name
+            folder.mkdir()
+            model, asked = envelope(deployed.SCHEMA, small_model.payload()), envelope(PROPERTY_SCHEMA, described)
+            parents = {"model": sha256_bytes(model), "property": sha256_bytes(asked)}
+            if name.startswith("other"):
+                parents[name.removeprefix("other_")] = "0" * 64
+            schema = "crumple.certificate/2" if name == "schema" else CERTIFICATE_SCHEMA
+            proof = envelope(schema, certificate, parents=parents)
+            if name == "tampered":
+                document = json.loads(proof)
+                proof = canonical_json(document | {"made_by": "somebody"})
+            if name == "spaced":
+                proof = proof[:-1] + b" \n"
+            (folder / "model.json").write_bytes(model)
+            (folder / "P.property.json").write_bytes(asked)
+            if name != "orphan":
+                (folder / "P.certificate.json").write_bytes(proof)
+
+    def answers(self, module: Any) -> Iterator[Any]:
+        """One answer after another; anything but acceptance or refusal is told by its type."""
+        for claim, described, by_ms in NUMBERS:
+            for payload in (self.pairs[0][0], self.pairs[0][0] | {"sample_rate_hz": 1999, "confirm_window": 4}):
+                yield self._numbers(module, payload, {"claim": claim, "set": described, "by_ms": by_ms})
+        models: dict[str, Any] = {}
+        for payload, described, certificate in self.pairs:
+            try:
+                key = json.dumps(payload)
+                if key not in models:
+                    models[key] = module.Model(payload)
+                module.check(models[key], described, certificate)
+                yield "proved"
+            except module.Rejected:
+                yield "rejected"
+            except Exception as error:  # noqa: BLE001 -- whatever a mutant raises is an answer
+                yield type(error).__name__
+        for name in ("good", "tampered", "schema", "orphan", "other_model", "other_property", "spaced"):
+            try:
+                yield [verdict for _, verdict, _ in module.check_folder(self.folder / name)]
+            except Exception as error:  # noqa: BLE001
+                yield type(error).__name__
+
+    @staticmethod
+    def _numbers(module: Any, payload: Any, described: Any) -> Any:
+        try:
+            model = module.Model(payload)
+            told = [model.main.__dict__, model.arming.__dict__, model.hold]
+            voter = model.arming if "arm" in described["claim"] else model.main
+            length = 2 * voter.window if described["claim"] == "monotone" else voter.window + voter.m - 1
+            poly = module.polytope(voter, described["claim"], described["set"], length)
+            asked = list(module.questions(voter, described["claim"], poly, described["by_ms"]))
+            last = len(poly.samples) - 1
+            goals = [module.goal_of(voter, poly, end, end < last) for end in (min(2, last), min(7, last), last)]
+            return repr((told, tuple(poly), goals, asked))
+        except Exception as error:  # noqa: BLE001
+            return type(error).__name__
+
+
+def survivors(trials: Trials, every: int) -> tuple[int, list[str]]:
+    """How many mutants were made, and those that no trial told from the original."""
+    text = SOURCE.read_text(encoding="utf-8")
+    number = sum(1 for _ in sites(ast.parse(text)))
+    found = []
+    for index in range(0, number, every):
+        tree = ast.parse(text)
+        node, attribute, value = list(sites(tree))[index]
+        name, _, place = attribute.partition(".")
+        if place:
+            getattr(node, name)[int(place)] = value
+        else:
+            setattr(node, name, value)
+        ast.fix_missing_locations(tree)
+        line = getattr(node, "lineno", 0)
+        try:
+            mutant = load(tree)
+            alive = all(a == b for a, b in zip(trials.answers(mutant), trials.wanted, strict=True))
+        except Exception:  # noqa: BLE001 -- a mutant that cannot even be loaded is dead
+            alive = False
+        if alive:
+            told = ast.dump(value) if isinstance(value, ast.AST) else str(value)
+            found.append(f"{text.splitlines()[line - 1].strip()} -- {attribute} = {told}")
+    return len(range(0, number, every)), found
+
+
+def unexplained(found: list[str]) -> list[str]:
+    """Survivors that ``EQUIVALENT`` does not explain."""
+    return [told for told in found if not any(part in told for part in EQUIVALENT)]
+
+
+def test_a_sample_of_the_mutants_is_killed(small_model: DeployedModel, tmp_path: Path) -> None:
+    made, found = survivors(Trials(small_model, tmp_path, 4), 97)
+    assert made >= 6
+    assert len(unexplained(found)) <= made // 2  # few trials here, many in the slow test
+
+
+@pytest.mark.slow
+def test_every_mutant_of_the_checker_is_killed_or_explained(small_model: DeployedModel, tmp_path: Path) -> None:
+    made, found = survivors(Trials(small_model, tmp_path, 60), 1)
+    assert made >= 500
+    assert len(unexplained(found)) <= made // 50, "\n".join(unexplained(found))
