@@ -45,6 +45,7 @@ EQUIVALENT: dict[str, str] = {
     "if v and scale": "as above: a skipped addition of zero",
     "(-(2**20), 2**20)) -- value = 21": "a wider enclosure, still sound: vanishes in the rounding to 1/4096 count",
     "high * Fraction(PI_60 + 1, 2**61) -- value = 2": "a wider enclosure, still sound",
+    "sort_keys=True, separators": "the order of keys carries no meaning, and the digest must fit the order there is",
     "10**7": "a limit that only keeps files of a reasonable size",
     "4096": "a limit that only keeps files of a reasonable size",
     "2**400": "a limit that only keeps files of a reasonable size",
@@ -160,6 +161,10 @@ class Trials:
             self.pairs.append(
                 (plain, common | {"claim": "resets", "set": {"kind": "quiet", "samples": samples}}, nothing)
             )
+        longer = plain | {"arming": plain["arming"] | {"hold_samples": 9}}  # arming forgets last: 4 + 9 samples
+        for samples in ("12", "13"):
+            asked = common | {"claim": "resets", "set": {"kind": "quiet", "samples": samples}}
+            self.pairs.append((longer, asked, nothing))
         self.pairs.append((plain | {"output_bias": 100}, self.pairs[-1][1], nothing))
         self.pairs.append((plain, common | {"claim": "accumulators_fit", "set": {"kind": "all_inputs"}}, nothing))
         self.pairs.append((plain, common | {"claim": "accumulators_fit", "set": {"kind": "quiet"}}, nothing))
@@ -222,7 +227,7 @@ class Trials:
 
     def _write(self, small_model: DeployedModel) -> None:
         _, described, certificate = mutations.proved("amplitude", small_model)
-        for name in ("good", "tampered", "schema", "orphan", "other_model", "other_property", "spaced"):
+        for name in ("good", "tampered", "schema", "orphan", "other_model", "other_property", "spaced", "unsorted"):
             folder = self.folder / name
             folder.mkdir()
             model, asked = envelope(deployed.SCHEMA, small_model.payload()), envelope(PROPERTY_SCHEMA, described)
@@ -234,6 +239,9 @@ class Trials:
             if name == "tampered":
                 document = json.loads(proof)
                 proof = canonical_json(document | {"made_by": "somebody"})
+            if name == "unsorted":
+                document = json.loads(proof)
+                proof = json.dumps(dict(reversed(document.items())), separators=(",", ":")).encode() + b"\n"
             if name == "spaced":
                 proof = proof[:-1] + b" \n"
             (folder / "model.json").write_bytes(model)
@@ -258,7 +266,7 @@ class Trials:
                 yield "rejected"
             except Exception as error:  # noqa: BLE001 -- whatever a mutant raises is an answer
                 yield type(error).__name__
-        for name in ("good", "tampered", "schema", "orphan", "other_model", "other_property", "spaced"):
+        for name in ("good", "tampered", "schema", "orphan", "other_model", "other_property", "spaced", "unsorted"):
             try:
                 yield [verdict for _, verdict, _ in module.check_folder(self.folder / name)]
             except Exception as error:  # noqa: BLE001
