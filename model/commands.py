@@ -42,7 +42,7 @@ def train_command(
     """Train a net on CORPUS and write the integers that ship.
 
     Requirements are an input of training: their certified bounds are penalised, and they cap the threshold. Exits 1
-    if the net cannot meet all of them together, naming the pair that conflicts most; the model is kept.
+    if the net cannot meet all of them together, naming a pair that conflicts; the model is kept.
     """
     from .deployed import read_model
     from .stages import train_stage
@@ -56,7 +56,7 @@ def train_command(
     with progress("train", plan.n_steps) as advance:
         artefact = train_stage(corpus, out, plan, requirements, force=force, advance=advance)
     with progress("conflicts", len(requirements)) as advance:
-        found = conflict(read_model(artefact.path)[0], requirements, advance)
+        found = conflict(read_model(artefact.path)[0], requirements, advance, priced=False)
     model = artefact.payload
     n_parameters = sum(len(row) + 2 for row in model["hidden_weight"]) + 1
     document = {"model": str(artefact.path), "sha256": artefact.sha256, "n_parameters": n_parameters}

@@ -56,16 +56,21 @@ class Conflict:
         The no-fire requirement that allows least, the must-fire requirement that needs most.
     scale : Fraction or None
         The numbers of the no-fire set, times this, are proved together with the must-fire requirement; None if
-        the must-fire requirement is not proved at any bias.
+        the must-fire requirement is not proved at any bias, or nobody asked.
+    priced : bool
+        Whether what the conflict costs was looked up.
     """
 
     no_fire: Limit
     must_fire: Limit
     scale: Fraction | None
+    priced: bool = True
 
     def text(self) -> str:
         """The conflict in one line."""
         pair = f"{self.no_fire.requirement_id} and {self.must_fire.requirement_id} conflict on this net"
+        if not self.priced:
+            return f"{pair}: what the first allows is not enough for the second"
         if self.scale is None:
             return f"{pair}: {self.must_fire.requirement_id} is not proved at any threshold"
         share = f"{float(self.scale):.0%}"
@@ -129,7 +134,9 @@ def needed_bias(model: DeployedModel, requirement: Requirement, above: int) -> i
     return high
 
 
-def conflict(model: DeployedModel, requirements: RequirementSet, advance: Advance = quietly) -> Conflict | None:
+def conflict(
+    model: DeployedModel, requirements: RequirementSet, advance: Advance = quietly, *, priced: bool = True
+) -> Conflict | None:
     """The pair of requirements that conflicts most on a model; None if some bias meets all of them.
 
     Parameters
@@ -138,6 +145,9 @@ def conflict(model: DeployedModel, requirements: RequirementSet, advance: Advanc
     requirements : RequirementSet
     advance : callable
         Told requirements looked at, and which.
+    priced : bool
+        Also look up how far the no-fire set must shrink, which takes a proof for each of some forty thresholds;
+        else the first must-fire requirement that is not proved is named.
     """
     no_fire, must_fire = _of_interest(requirements)
     if not no_fire or not must_fire:
@@ -152,6 +162,8 @@ def conflict(model: DeployedModel, requirements: RequirementSet, advance: Advanc
         advance(done, requirement.id)
         if _proved_at(model, requirement, least):
             continue
+        if not priced:
+            return Conflict(Limit(tight.id, least), Limit(requirement.id, None), None, priced=False)
         needed = needed_bias(model, requirement, least)
         height = float("inf") if needed is None else float(needed)
         if worst is None or height > worst[0]:

@@ -75,6 +75,10 @@ def test_the_tightest_pair_is_named_with_the_share_of_the_set_that_fits(small_mo
     grown = no_fire(str(60 * (found.scale + Fraction(1, 8))))
     assert not proved_at(small_model, grown, found.must_fire.output_bias)
     assert "large and fires conflict" in found.text()
+    quick = conflict(small_model, wanted, priced=False)
+    assert quick is not None
+    assert quick.scale is None
+    assert "is not enough" in quick.text()
 
 
 def test_the_curve_never_fires_earlier_where_more_velocity_range_is_immune(small_model: DeployedModel) -> None:
