@@ -69,9 +69,7 @@ def kernels_figure(model: Mapping[str, Any]) -> str:
     figure = _figure(7.6, 2.6)
     for axes, sign, title in zip(figure.subplots(1, 2, sharey=True), (1, -1), ("for firing", "against"), strict=True):
         rows = [
-            np.array(row) / 2**11
-            for row, v in zip(model["hidden_weight"], model["output_weight"], strict=True)
-            if v * sign > 0
+            np.array(row) for row, v in zip(model["hidden_weight"], model["output_weight"], strict=True) if v * sign > 0
         ]
         period_ms = 1e3 / model["sample_rate_hz"] * model["block_samples"]
         time_ms = (np.arange(len(model["hidden_weight"][0])) - len(model["hidden_weight"][0]) + 1) * period_ms
@@ -79,38 +77,8 @@ def kernels_figure(model: Mapping[str, Any]) -> str:
             axes.plot(time_ms, row, lw=1.1, color=DECISION if sign > 0 else SIGNAL, alpha=0.7)
         axes.set_title(f"{len(rows)} nodes {title}", fontsize=9, loc="left", color=INK)
         axes.set_xlabel("time before now (ms)")
+        axes.set_ylabel("weight (integer)" if sign > 0 else "")
         axes.axhline(0.0, color=QUIET, lw=0.7)
-    return _data_uri(figure)
-
-
-def ladder_figure(events: list[Mapping[str, Any]]) -> str:
-    """Time to fire against impact speed for must-fire events, beside what is required of each."""
-    figure = _figure(7.6, 3.2)
-    axes = figure.subplots()
-    scored = [e for e in events if e["label"] == "must_fire" and e["speed_kmh"] is not None]
-    for mode, colour in zip(dict.fromkeys(e["mode"] for e in scored), (SIGNAL, ARMED, GOOD, QUIET), strict=False):
-        group = [e for e in scored if e["mode"] == mode]
-        fired = [e for e in group if e["ttf_ms"] is not None]
-        axes.plot(
-            [e["speed_kmh"] for e in group],
-            [e["rttf_ms"] for e in group],
-            "_",
-            color=colour,
-            ms=7,
-            label=f"{mode}: required",
-        )
-        axes.plot(
-            [e["speed_kmh"] for e in fired],
-            [e["ttf_ms"] for e in fired],
-            ".",
-            color=colour,
-            ms=4,
-            label=f"{mode}: fires",
-        )
-    axes.set_xlabel("impact speed (km/h)")
-    axes.set_ylabel("time from first contact (ms)")
-    if scored:
-        axes.legend(fontsize=8, ncols=2, **LEGEND)
     return _data_uri(figure)
 
 

@@ -2,154 +2,183 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from dataclasses import dataclass
+import shutil
+import subprocess
+import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from crumple import MADE_BY
-from crumple.artefact import Artefact, read_artefact, write_bytes
-from crumple.errors import InputDataError, WouldOverwriteError
+from crumple.artefact import write_bytes
+from crumple.errors import ArtefactError, OutputError, ToolMissingError, WouldOverwriteError
 
-from .figures import decision_figure, kernels_figure, ladder_figure
+from .argument import argument, argument_svg
+from .crossref import ASSUMPTIONS, CHANGE_RULES, CROSS_REFERENCES, RESIDUALS
+from .figures import decision_figure, kernels_figure
+from .project import Project, read_project
+from .statements import SCHEMA, simulations, statements
+from .tables import (
+    counterexamples,
+    event_rows,
+    explorer_events,
+    open_points,
+    parameter_rows,
+    requirement_rows,
+    trace_rows,
+)
 
 MARKER = '<meta name="generator" content="crumple report">'
+LARGEST_PLOT = 1_500_000
+"""Bytes of an SVG that is drawn into the page; a larger one is only linked."""
 
-# Folder in the project, artefact document in it, schema, whether the report cannot do without.
-SOURCES = (
-    ("corpus", "corpus.json", "crumple.corpus/1", True),
-    ("recording", "corpus.json", "crumple.corpus/1", False),
-    ("model", "model.json", "crumple.model/1", True),
-    ("proof", "proof.json", "crumple.proof/1", True),
-    ("export", "export.json", "crumple.export/1", True),
-    ("validation", "validation.json", "crumple.validation/1", True),
-    ("simulation", "simulation.json", "crumple.simulation/1", True),
-    ("recording-simulation", "simulation.json", "crumple.simulation/1", False),
-)
-COMMANDS = {
-    "corpus": "crumple generate",
-    "model": "crumple train",
-    "proof": "crumple prove",
-    "export": "crumple export",
-    "validation": "crumple validate",
-    "simulation": "crumple simulate",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """The artefacts that a report is about, each read and believed."""
-
-    artefacts: dict[str, Artefact]
-
-    def payload(self, name: str) -> Any:
-        """Payload of an artefact; None where the project has none of that name."""
-        return self.artefacts[name].payload if name in self.artefacts else None
-
-    def timelines(self, name: str) -> Any:
-        """Full traces of the simulation of that name."""
-        return json.loads(self.artefacts[name].file("timelines.json").read_bytes())
-
-
-def read_project(folder: Path) -> Project:
-    """Read every artefact of a project folder and check that they belong together.
-
-    Raises
-    ------
-    InputDataError
-        A stage's result is missing, changed, or was made from something else than what lies beside it.
-    """
-    artefacts = {}
-    for name, document, schema, needed in SOURCES:
-        path = folder / name / document
-        if path.is_file():
-            artefacts[name] = read_artefact(path, schema)
-        elif needed:
-            raise InputDataError(f"{path}: missing; make it with `{COMMANDS[name]}`, or everything with `crumple demo`")
-    for name, parent, role in (
-        ("model", "corpus", "corpus"),
-        ("proof", "model", "model"),
-        ("export", "model", "model"),
-        ("validation", "export", "export"),
-        ("simulation", "export", "export"),
-        ("simulation", "corpus", "corpus"),
-        ("recording-simulation", "export", "export"),
-        ("recording-simulation", "recording", "corpus"),
-    ):
-        if name in artefacts and parent in artefacts and artefacts[name].parents[role] != artefacts[parent].sha256:
-            raise InputDataError(
-                f"{artefacts[name].path}: stale, made from another {parent} than {artefacts[parent].path};"
-                " make it again"
-            )
-    return Project(artefacts)
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+PDF_TIMEOUT_S = 120
 
 
 def render_report(project: Project) -> str:
-    """The report as one self-contained HTML page. The same artefacts give the same bytes."""
+    """The report on a ``project`` as one self-contained HTML page. The same artefacts give the same bytes."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template = resources.files("crumple.export.report").joinpath("report.html.j2").read_text(encoding="utf-8")
-    simulation = project.payload("simulation")
-    model = project.payload("model")
-    measured = project.payload("recording-simulation")
-    return environment.from_string(template).render(
+    model, proof = project.payload("model"), project.payload("proof")
+    said = statements(project)
+    goals = argument(project)
+    return environment.from_string(_resource("report.html.j2")).render(
         marker=MARKER,
         made_by=MADE_BY,
-        artefacts=[(name, a.path.name, a.schema, a.sha256) for name, a in project.artefacts.items()],
-        corpus=project.payload("corpus"),
+        style=_resource("report.css"),
+        script=_resource("report.js"),
+        project=project,
         model=model,
-        model_sha256=project.artefacts["model"].sha256,
-        proof=project.payload("proof"),
+        proof=proof,
+        requirements=requirement_rows(project),
+        trace=trace_rows(project),
+        parameters=parameter_rows(project),
         validation=project.payload("validation"),
-        files=sorted(project.artefacts["export"].files.items()),
-        tally=simulation["tally"],
-        measured_tally=measured["tally"] if measured else {},
         measured=_measured(project),
-        synthetic=_synthetic(project),
-        ladder=ladder_figure(simulation["events"]),
-        kernels=kernels_figure(model),
+        measured_rows=event_rows(project, measured=True),
+        synthetic_rows=event_rows(project, measured=False),
+        simulations=[(name, corpus, project.payload(name)) for name, corpus in simulations(project)],
+        evaluation=project.payload("evaluation"),
+        plots=_plots(project),
+        kernels=None if model is None else kernels_figure(model),
+        goals=goals,
+        argument=argument_svg(goals),
+        cross_references=CROSS_REFERENCES,
+        assumptions=ASSUMPTIONS,
+        residuals=RESIDUALS,
+        change_rules=CHANGE_RULES,
+        open_points=open_points(project),
+        explorer=_embedded({"events": explorer_events(project), "witnesses": list(counterexamples(project))}),
+        citations=_embedded({"schema": SCHEMA, "made_by": MADE_BY, "statements": [s.payload() for s in said]}),
+        said=said,
     )
 
 
 def write_report(folder: Path, out: Path, *, force: bool = False) -> None:
     """Render the report of a project folder to a file.
 
+    What is missing, damaged or stale is told on the page, in place, and then raised.
+
     Parameters
     ----------
     folder : Path
-        The project, as ``crumple demo`` lays it out.
+        The project, as ``crumple run`` or ``crumple demo`` lays it out.
     out : Path
         HTML file. An earlier report is replaced; any other file only with ``force``.
+    force : bool
 
     Raises
     ------
-    InputDataError, WouldOverwriteError
+    InputDataError
+        There is nothing to report on; nothing is written.
+    WouldOverwriteError
+        ``out`` is something else; nothing is written.
+    ArtefactError
+        The report is written, and tells what cannot be relied upon.
     """
-    page = render_report(read_project(folder)).encode("utf-8")
+    project = read_project(folder)
+    page = render_report(project).encode("utf-8")
     if out.exists() and not force and (not out.is_file() or MARKER.encode() not in out.read_bytes()[:2000]):
         raise WouldOverwriteError(f"{out}: is not a report of crumple; choose another --out or use --force")
     write_bytes(out, page)
+    if project.troubles:
+        lines = [f"{folder}: {trouble.text}; mended by: {trouble.mend}" for trouble in project.troubles]
+        raise ArtefactError("\n".join([*lines, f"{out}: written, and says so in place"]))
+
+
+def write_pdf(page: Path, out: Path) -> None:
+    """Print a report to PDF with a Chromium of this machine.
+
+    Parameters
+    ----------
+    page, out : Path
+        The HTML file; the PDF to write. It holds a date and so is not byte for byte the same each time.
+
+    Raises
+    ------
+    ToolMissingError
+        There is none, so that no PDF was made.
+    OutputError
+        It made none.
+    """
+    browser = next((found for name in CHROMIUMS if (found := shutil.which(name))), None)
+    if browser is None:
+        raise ToolMissingError(f"{out}: not made: no chromium on the PATH; open {page} and print it to PDF")
+    with tempfile.TemporaryDirectory(prefix="crumple-", ignore_cleanup_errors=True) as profile:
+        made = Path(profile) / "report.pdf"
+        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
+        command += [f"--user-data-dir={profile}", f"--print-to-pdf={made}", page.resolve().as_uri()]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=PDF_TIMEOUT_S, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise OutputError(f"{out}: not made: {browser}: {error}") from error
+        if not made.is_file():
+            told = done.stderr.strip().splitlines()[-1:] or ["no message"]
+            raise OutputError(f"{out}: not made: {browser} said: {told[0]}")
+        write_bytes(out, made.read_bytes())
+
+
+def _resource(name: str) -> str:
+    """A file that ships beside this module."""
+    return resources.files("crumple.export.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _embedded(value: Any) -> str:
+    """JSON that may stand inside a script element whatever it holds."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _measured(project: Project) -> list[dict[str, Any]]:
     """Outcome and figure of every measured event."""
-    found = project.payload("recording-simulation")
-    if not found:
-        return []
-    timelines = project.timelines("recording-simulation")
-    return [
-        {**event, "figure": decision_figure(timelines[event["name"]], event, span_ms=(-10.0, 60.0))}
-        for event in found["events"]
-    ]
+    found = []
+    for name, _ in simulations(project):
+        timelines = project.timelines(name)
+        found += [
+            {**event, "figure": decision_figure(timelines[event["name"]], event, span_ms=(-10.0, 60.0))}
+            for event in project.payload(name)["events"]
+            if event["source"] == "measured" and event["name"] in timelines
+        ]
+    return found
 
 
-def _synthetic(project: Project) -> list[dict[str, Any]]:
-    """Outcome and figure of the first event of every synthetic mode."""
-    timelines = project.timelines("simulation")
-    events = {event["name"]: event for event in project.payload("simulation")["events"]}
-    return [
-        {**events[name], "figure": decision_figure(timelines[name], events[name], span_ms=(-10.0, 120.0))}
-        for name in sorted(timelines, key=lambda name: list(events).index(name))
-    ]
+def _plots(project: Project) -> list[dict[str, Any]]:
+    """Plots that other stages drew: evaluation, and what the report has no words of its own for."""
+    found = []
+    for name in ("evaluation", *project.others):
+        artefact = project.artefacts.get(name)
+        for file in [] if artefact is None else sorted(artefact.files):
+            if file.endswith(".svg"):
+                data = artefact.file(file).read_bytes() if artefact is not None else b""
+                image = None
+                if len(data) <= LARGEST_PLOT:
+                    image = "data:image/svg+xml;base64," + base64.b64encode(data).decode("ascii")
+                found.append({"name": name, "file": file, "image": image})
+    return found
+
+
+__all__ = ["MARKER", "read_project", "render_report", "write_pdf", "write_report"]

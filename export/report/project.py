@@ -1,0 +1,195 @@
+"""The artefacts of a project folder as the report finds them: believed, or in trouble and told so.
+
+Nothing here stops at the first thing that is wrong: what can be believed is shown, and what cannot is named with the
+command that mends it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crumple.artefact import ENVELOPE_KEYS, Artefact, read_artefact
+from crumple.errors import ArtefactError, InputDataError
+
+PROJECT_FILE = "crumple.toml"
+MANIFEST = "corpus.json"
+TIMELINES = "timelines.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One artefact that the report has words for: its folder, document and schema, and the command that makes it."""
+
+    name: str
+    document: str
+    schema: str
+    command: str
+
+
+SOURCES = (
+    Source("corpus", MANIFEST, "crumple.corpus/1", "crumple generate --out corpus"),
+    Source("model", "model.json", "crumple.model/1", "crumple train corpus --out model"),
+    Source("proof", "proof.json", "crumple.proof/1", "crumple prove model --out proof"),
+    Source("export", "export.json", "crumple.export/1", "crumple export model --out export"),
+    Source("validation", "validation.json", "crumple.validation/1", "crumple validate model export corpus"),
+    Source("simulation", "simulation.json", "crumple.simulation/1", "crumple simulate export corpus"),
+)
+"""What every report is about. What else lies in the folder is shown too, where it is there."""
+
+TEST_CORPUS = Source("test-corpus", MANIFEST, "crumple.corpus/1", "crumple generate --seed 1 --out test-corpus")
+EVALUATION = Source(
+    "evaluation", "evaluation.json", "crumple.evaluation/1", "crumple evaluate model --corpus test-corpus"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why an artefact cannot be relied upon.
+
+    Attributes
+    ----------
+    name : str
+        Its folder.
+    kind : str
+        ``missing``, ``damaged`` (changed after it was written, or unreadable) or ``stale``.
+    text : str
+        One sentence, without absolute paths.
+    mend : str
+        The command that mends it, run in the project's folder.
+    """
+
+    name: str
+    kind: str
+    text: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What lies in a project folder.
+
+    Attributes
+    ----------
+    folder : Path
+    artefacts : dict
+        By folder name, each read and every hash in it verified; stale ones included.
+    troubles : tuple of Trouble
+        In the order of work.
+    recordings : tuple of str
+        Folders of imported corpora.
+    others : tuple of str
+        Folders with artefacts that the report has no words of its own for.
+    """
+
+    folder: Path
+    artefacts: dict[str, Artefact]
+    troubles: tuple[Trouble, ...]
+    recordings: tuple[str, ...]
+    others: tuple[str, ...]
+
+    def payload(self, name: str) -> Any:
+        """Payload of the artefact ``name``; None where it is not here or cannot be believed."""
+        return self.artefacts[name].payload if name in self.artefacts else None
+
+    def timelines(self, name: str) -> Any:
+        """Full traces of the simulation ``name``."""
+        return json.loads(self.artefacts[name].file(TIMELINES).read_bytes())
+
+    def told(self, *names: str) -> list[Trouble]:
+        """Troubles of the artefacts ``names``."""
+        return [trouble for trouble in self.troubles if trouble.name in names]
+
+
+def read_project(folder: Path) -> Project:
+    """Read every artefact of a project folder and find out which can be relied upon.
+
+    Parameters
+    ----------
+    folder : Path
+        As ``crumple run`` and ``crumple demo`` lay it out.
+
+    Raises
+    ------
+    InputDataError
+        There is nothing to report on.
+    """
+    recordings = tuple(sorted(path.parent.name for path in folder.glob(f"recording*/{MANIFEST}")))
+    sources = [*SOURCES, *(Source(r, MANIFEST, "crumple.corpus/1", "crumple import") for r in recordings)]
+    for recording in recordings:
+        simulation = f"{recording}-simulation"
+        command = f"crumple simulate export {recording} --out {simulation}"
+        sources.append(Source(simulation, "simulation.json", "crumple.simulation/1", command))
+    sources += [source for source in (TEST_CORPUS, EVALUATION) if (folder / source.name).is_dir()]
+    known = {source.name for source in sources}
+    others = list(_others(folder, known))
+    sources += others
+    if not any((folder / source.name / source.document).is_file() for source in sources):
+        first = SOURCES[0]
+        raise InputDataError(
+            f"{folder / first.name / first.document}: missing, nothing to report yet; make it with `{first.command}`,"
+            " or everything with `crumple run` or `crumple demo`"
+        )
+    whole = (folder / PROJECT_FILE).is_file()
+    artefacts: dict[str, Artefact] = {}
+    troubles: dict[str, Trouble] = {}
+    for source in sources:
+        path = folder / source.name / source.document
+        if not path.is_file():
+            text = f"{source.name}/{source.document} is missing"
+            troubles[source.name] = Trouble(source.name, "missing", text, _mend(source, whole, force=False))
+            continue
+        try:
+            artefacts[source.name] = read_artefact(path, source.schema)
+        except ArtefactError as error:
+            text = str(error).replace(f"{folder}/", "").replace(f"{folder}\\", "")
+            troubles[source.name] = Trouble(source.name, "damaged", text, _mend(source, whole, force=True))
+    for source in sources:
+        reason = _stale(source.name, artefacts, recordings)
+        if reason and source.name in artefacts:
+            text = f"{source.name}/{source.document} is stale: {reason}"
+            troubles[source.name] = Trouble(source.name, "stale", text, _mend(source, whole, force=not whole))
+    ordered = tuple(troubles[source.name] for source in sources if source.name in troubles)
+    return Project(folder, artefacts, ordered, recordings, tuple(other.name for other in others))
+
+
+def _mend(source: Source, whole_project: bool, *, force: bool) -> str:
+    """The command that makes an artefact anew, in the project's folder."""
+    if whole_project:
+        return f"crumple run{' --force' if force else ''} {source.name}"
+    return f"{source.command}{' --force' if force else ''}"
+
+
+def _others(folder: Path, known: set[str]) -> Iterator[Source]:
+    """Artefacts in further folders, one a folder, told by their documents' own schema."""
+    for path in sorted(folder.glob("*/*.json")):
+        name = path.parent.name
+        if name in known or name.startswith("."):
+            continue
+        try:
+            document = json.loads(path.read_bytes())
+        except (ValueError, RecursionError, OSError):
+            continue
+        if not isinstance(document, dict) or set(document) != ENVELOPE_KEYS:
+            continue
+        schema = document["schema"]
+        if isinstance(schema, str) and schema.startswith("crumple."):
+            known.add(name)
+            yield Source(name, path.name, schema, f"crumple --help, for what makes {schema}")
+
+
+def _stale(name: str, artefacts: dict[str, Artefact], recordings: tuple[str, ...], depth: int = 0) -> str:
+    """Why an artefact was not made from what lies beside it; empty if it was. Recordings come from foreign files."""
+    if name not in artefacts or name in recordings or depth > len(artefacts):
+        return ""
+    by_hash = {artefact.sha256: other for other, artefact in artefacts.items()}
+    for role, digest in sorted(artefacts[name].parents.items()):
+        parent = by_hash.get(digest)
+        if parent is None:
+            return f"made from another {role.partition('_')[0]} than lies here"
+        if _stale(parent, artefacts, recordings, depth + 1):
+            return f"made from {parent}, which is stale itself"
+    return ""

@@ -1,0 +1,201 @@
+"""The tables of the report, as plain rows from artefacts. Numbers are shown, never computed anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from crumple.artefact import Artefact
+
+from .project import Project
+from .statements import simulations
+
+
+def requirement_rows(project: Project) -> list[dict[str, Any]]:
+    """Every requirement with its verdict, how it was reached, its domain, margin and certificate; see ``project``."""
+    proof = project.artefacts.get("proof")
+    if proof is None:
+        return []
+    rows = []
+    for row in proof.payload["requirements"]:
+        certificate = f"{row['id']}.certificate.json"
+        domain = [
+            f"{key} = {value if isinstance(value, str) else f'{len(value)} counts'}"
+            for key, value in sorted(row["set"].items())
+            if key != "kind"
+        ]
+        rows.append(
+            {
+                **row,
+                "method": _method(proof, certificate),
+                "domain": domain + ([f"by {row['by_ms']} ms"] if row["by_ms"] else []),
+                "margin": row["detail"] if row["claim"] == "never_requests_fire" else "",
+                "certificate": f"proof/{certificate}" if certificate in proof.files else "",
+                "certificate_sha256": proof.files.get(certificate, ""),
+                "property_sha256": proof.files.get(f"{row['id']}.property.json", ""),
+            }
+        )
+    return rows
+
+
+def _method(proof: Artefact, certificate: str) -> str:
+    """How a verdict was reached, as its certificate shows."""
+    if certificate not in proof.files:
+        return "not decided"
+    payload = json.loads(proof.file(certificate).read_bytes())["payload"]
+    if payload["verdict"] == "violated":
+        return "counterexample, replayed in integers"
+    return "branch and bound, integer dual bounds" if payload["trees"] else "closed form, integers"
+
+
+def trace_rows(project: Project) -> list[dict[str, Any]]:
+    """Requirement to property, certificate, parameters, code and the events that test it, for ``project``."""
+    export, model = project.artefacts.get("export"), project.artefacts.get("model")
+    code = "" if export is None else next((d for n, d in sorted(export.files.items()) if n.endswith("_model.c")), "")
+    image = "" if export is None else next((d for n, d in sorted(export.files.items()) if n.endswith(".bin")), "")
+    events = [event for name, _ in simulations(project) for event in project.payload(name)["events"]]
+    rows = []
+    for row in requirement_rows(project):
+        label = TESTED_BY.get(row["claim"])
+        count = sum(event["label"] == label for event in events)
+        tests = f"{count} {label.replace('_', '-')} events" if label else "stress signals of the comparison"
+        rows.append(
+            {
+                "id": row["id"],
+                "property": row["property_sha256"],
+                "proof": row["certificate_sha256"],
+                "parameters": image or ("" if model is None else model.sha256),
+                "code": code,
+                "tests": tests,
+            }
+        )
+    return rows
+
+
+TESTED_BY = {
+    "never_requests_fire": "no_fire",
+    "never_arms": "no_fire",
+    "fires_by": "must_fire",
+    "arms_by": "must_fire",
+    "monotone": "must_fire",
+}
+
+
+def parameter_rows(project: Project) -> list[tuple[str, str, str]]:
+    """The model's parameters of ``project``: name, value or range, unit."""
+    model = project.payload("model")
+    if model is None:
+        return []
+    arming = model["arming"]
+    weights = [weight for row in model["hidden_weight"] for weight in row]
+
+    def span(values: list[int]) -> str:
+        return f"{len(values)} integers, {min(values)} to {max(values)}"
+
+    return [
+        ("sample rate", str(model["sample_rate_hz"]), "Hz"),
+        ("main sensor", model["lsb_g"], "g per count"),
+        ("input clamp", f"±{model['clamp_lsb']}", "counts"),
+        ("polarity", model["polarity"], ""),
+        ("blocks in the window", str(len(model["hidden_weight"][0])), f"of {model['block_samples']} samples"),
+        ("hidden weights", span(weights), "exact integers"),
+        ("hidden biases", span(model["hidden_bias"]), "exact integers"),
+        ("output weights", span(model["output_weight"]), "exact integers"),
+        ("output bias", str(model["output_bias"]), "exact integer"),
+        ("confirmation", f"{model['confirm_votes']} of {model['confirm_window']}", "samples vote"),
+        ("safing sensor", arming["lsb_g"], "g per count"),
+        ("safing clamp", f"±{arming['clamp_lsb']}", "counts"),
+        ("arming window", str(arming["window_samples"]), "samples"),
+        ("arming threshold", str(arming["threshold_lsb"]), "counts in the window"),
+        ("arming hold", str(arming["hold_samples"]), "samples"),
+    ]
+
+
+def event_rows(project: Project, *, measured: bool) -> list[dict[str, Any]]:
+    """Every simulated event of ``project``, ``measured`` ones or all others, as the simulation judged it."""
+    rows = []
+    for name, corpus in simulations(project):
+        for event in project.payload(name)["events"]:
+            if (event["source"] == "measured") == measured:
+                delta = None
+                if event["ttf_ms"] is not None and event["rttf_ms"] is not None:
+                    delta = event["ttf_ms"] - event["rttf_ms"]
+                rows.append({**event, "corpus": corpus, "delta_ms": delta})
+    return rows
+
+
+def explorer_events(project: Project) -> list[dict[str, Any]]:
+    """Traces of ``project`` for the event explorer: measured events first, then one of each synthetic mode.
+
+    The net's output is scaled by its largest magnitude; accelerations are rounded to 1/1000 g for display.
+    """
+    found = []
+    for name, _ in simulations(project):
+        outcomes = {event["name"]: event for event in project.payload(name)["events"]}
+        for event, line in sorted(project.timelines(name).items()):
+            top = max(map(abs, line["y"]), default=0) or 1
+            found.append(
+                {
+                    **outcomes[event],
+                    "first_ms": line["first_sample_s"] * 1e3,
+                    "period_ms": line["sample_period_s"] * 1e3,
+                    "main_g": [round(value, 3) for value in line["main_g"]],
+                    "safing_g": [round(value, 3) for value in line["safing_g"]],
+                    "y": [round(value / top, 4) for value in line["y"]],
+                    "vote": [int(value > 0) for value in line["y"]],
+                    "fire_request": line["fire_request"],
+                    "armed": line["armed"],
+                }
+            )
+    return sorted(found, key=lambda event: event["source"] != "measured")
+
+
+def counterexamples(project: Project) -> Iterator[dict[str, Any]]:
+    """Of each violated requirement of ``project`` the counts of the sequence that shows it, in g, for the explorer."""
+    proof, model = project.artefacts.get("proof"), project.payload("model")
+    if proof is None or model is None:
+        return
+    whole, _, part = model["lsb_g"].partition("/")
+    lsb_g = int(whole) / int(part or 1)
+    for row in proof.payload["requirements"]:
+        name = f"{row['id']}.certificate.json"
+        if row["verdict"] == "violated" and name in proof.files:
+            witness = json.loads(proof.file(name).read_bytes())["payload"].get("witness")
+            if witness and "counts" in witness:
+                counts = witness["counts"]
+                yield {
+                    "id": row["id"],
+                    "period_ms": 1e3 / model["sample_rate_hz"],
+                    "main_g": [round(count * lsb_g, 4) for count in counts],
+                }
+
+
+def open_points(project: Project) -> list[str]:
+    """What is not done or not settled, as far as the artefacts of ``project`` tell."""
+    points = [f"{trouble.text}. Mended by: {trouble.mend}" for trouble in project.troubles]
+    proof, evaluation = project.payload("proof"), project.payload("evaluation")
+    for row in [] if proof is None else proof["requirements"]:
+        if row["verdict"] != "proved":
+            points.append(f"{row['id']} is {row['verdict']}: {row['text']}")
+    if proof is not None:
+        assumed = [row["id"] for row in proof["requirements"] if "assumed" in row["origin"]]
+        if assumed:
+            points.append(f"The numbers of {', '.join(assumed)} are assumed; replace them by your vehicle's.")
+    for name, corpus in simulations(project):
+        wrong = [e for e in project.payload(name)["events"] if e["verdict"] in ("late", "missed", "false fire")]
+        if wrong:
+            kinds = {word: sum(e["verdict"] == word for e in wrong) for word in ("late", "missed", "false fire")}
+            told = ", ".join(f"{count} {word}" for word, count in kinds.items() if count)
+            points.append(f"In {corpus}: {told}.")
+    if not project.recordings:
+        points.append("No measured recording is here: everything rests on synthetic events.")
+    for source, tables in {} if evaluation is None else evaluation["sources"].items():
+        kinds = {word: tables["total"][word] for word in ("late", "missed", "false fire")}
+        if told := ", ".join(f"{count} {word}" for word, count in kinds.items() if count):
+            points.append(f"Of {tables['total']['events']} {source} test events: {told}.")
+    if evaluation is None and not project.told("evaluation"):
+        points.append("No evaluation on unseen events is here (crumple evaluate): no tolerance corners, no bounds.")
+    points.append("Which proved set each measured event lies in, and how far from its edge, is not shown yet.")
+    points.append("Resource use on a target and fault coverage of the controller are not shown here.")
+    return points

@@ -1,0 +1,366 @@
+"""The report: what it says, that it says what is wrong in place, that it can be checked again, and that it opens."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crumple.__main__ import main
+from crumple.artefact import canonical_json, sha256_bytes
+from crumple.export.report.argument import BAD, GOOD, OPEN, Node, argument, argument_svg
+from crumple.export.report.crossref import CROSS_REFERENCES
+from crumple.export.report.page import MARKER, _embedded, render_report
+from crumple.export.report.project import read_project
+from crumple.export.report.statements import statements
+from crumple.export.report.verify import verify_report
+
+TRACES = Path(__file__).resolve().parents[1] / "traces"
+CHROMIUM = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), None)
+
+PROJECT = """
+requirements = "requirements.toml"
+[corpus.counts]
+rigid_barrier = 12
+hammer = 12
+[test]
+seed = 1
+[test.counts]
+rigid_barrier = 6
+hammer = 6
+[training]
+n_steps = 40
+n_rounds = 1
+[evaluation]
+immunity_events = 2
+corner_events = 1
+superposition_events = 1
+map_steps = 2
+[recordings.wall]
+paths = ["selfmade-ev5"]
+"""
+
+REQUIREMENT = """
+[[requirement]]
+id = "{id}"
+property = "{property}"
+text = "Text of {id}, with <b>no</b> markup & more."
+claim = "{claim}"
+rationale = "test"
+origin = "assumed, for a test"
+[requirement.set]
+{set}
+"""
+
+GENTLE = """kind = "pulse"
+shape = "half_sine"
+delta_v_from_kmh = "3"
+delta_v_to_kmh = "4"
+duration_from_ms = "60"
+duration_to_ms = "62"
+noise_g = "0.25"
+"""
+"""A bump that no classifier can know for a crash within 3 ms: a requirement that must turn out violated."""
+
+Run = tuple[int, str, str]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Any:
+    """Run a command in this process; returns exit code, stdout, stderr."""
+
+    def call(*arguments: object) -> Run:
+        capfd.readouterr()
+        code = main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small project with one proved and one violated requirement and a recording; tests change a copy."""
+    root = tmp_path_factory.mktemp("report") / "p"
+    shutil.copytree(TRACES / "selfmade-ev5", root / "selfmade-ev5")
+    (root / "crumple.toml").write_text(PROJECT, encoding="utf-8")
+    fits = REQUIREMENT.format(id="W1", property="P8", claim="accumulators_fit", set='kind = "all_inputs"')
+    wild = REQUIREMENT.format(id="W2", property="P5", claim="fires_by", set=GENTLE).replace("\n[", '\nby_ms = "3"\n[')
+    wild = wild.replace('\nby_ms = "3"\n[[', "\n[[")
+    (root / "requirements.toml").write_text(fits + wild, encoding="utf-8")
+    assert main(["--quiet", "run", "--project", str(root)]) == 1  # W2 is violated
+    return root
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "p"))
+
+
+class Links(html.parser.HTMLParser):
+    """Every anchor, every link, and every table's id."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.hrefs: list[str] = []
+        self.loads: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.ids += [found["id"]] if "id" in found else []
+        self.hrefs += [found["href"]] if tag == "a" and "href" in found else []
+        self.loads += [found[key] for key in ("src", "href") if key in found and tag != "a"]
+
+
+def text_of(root: Path) -> str:
+    return (root / "report.html").read_text(encoding="utf-8")
+
+
+def test_every_link_of_the_page_resolves_and_nothing_is_loaded_from_elsewhere(finished: Path) -> None:
+    links = Links(text_of(finished))
+    assert len(links.ids) == len(set(links.ids))
+    for href in links.hrefs:
+        if href.startswith("#"):
+            assert href[1:] in links.ids, href
+        else:
+            assert (finished / href).is_file(), href
+    assert all(load.startswith("data:") for load in links.loads)
+
+
+def test_the_page_holds_no_path_date_or_network_address_and_stays_small(finished: Path) -> None:
+    page = text_of(finished)
+    assert str(finished) not in page
+    assert len(page) < 5_000_000
+    own = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)  # the plotting library names its homepage
+    assert "http" not in re.sub(r'src="data:[^"]*"', "", own)
+
+
+def test_the_same_artefacts_give_the_same_page(finished: Path) -> None:
+    assert render_report(read_project(finished)) == render_report(read_project(finished)) == text_of(finished)
+
+
+def test_verdict_method_domain_certificate_and_text_of_each_requirement_stand_on_the_page(finished: Path) -> None:
+    page = text_of(finished)
+    row = page.partition('id="requirement-W2"')[2].partition("</tr>")[0]
+    for words in ("violated", "counterexample, replayed", "by 3 ms", "proof/W2.certificate.json", "P5"):
+        assert words in row
+    assert "with &lt;b&gt;no&lt;/b&gt; markup" in row
+    assert "1 of 2" in page
+    assert "closed form" in page.partition('id="requirement-W1"')[2].partition("</tr>")[0]
+
+
+def test_measured_and_synthetic_events_stand_apart(finished: Path) -> None:
+    page = text_of(finished)
+    measured = page.partition('<h2 id="measured">')[2].partition("</section>")[0]
+    synthetic = page.partition('<h2 id="simulation">')[2].partition("</section>")[0]
+    assert "selfmade" in measured.lower() or 'class="tag">measured' in measured
+    assert "rigid_barrier_0" not in measured
+    assert "<td>measured</td>" not in synthetic
+
+
+def test_the_standards_are_supported_and_never_complied_with(finished: Path) -> None:
+    page = text_of(finished)
+    assert {row.standard for row in CROSS_REFERENCES} >= {"ISO 26262-6", "ISO/PAS 8800", "ISO/IEC 24029-2", "ISO 21448"}
+    assert "supports:" in page
+    for words in ("complies", "compliant", "certified for", "fit for use"):
+        assert words not in page
+    assert "neither compliance" in page
+
+
+def test_the_argument_is_drawn_from_the_data(finished: Path) -> None:
+    goals = argument(read_project(finished))
+    assert [goal.name for goal in goals] == ["G1", "G2", "G3", "G4"]
+    assert goals[1].standing == BAD  # W2 is violated
+    assert goals[2].standing == OPEN
+    svg = argument_svg(goals)
+    assert "W2" in svg
+    assert 'href="#requirement-W2"' in svg
+
+
+def test_a_goal_is_as_good_as_the_worst_below_it_and_nothing_below_is_never_good() -> None:
+    def goal(*parts: Node) -> Node:
+        return Node("goal", "G", "text", parts=parts)
+
+    good, bad, undone = (Node("solution", "S", "text", status) for status in (GOOD, BAD, OPEN))
+    assert goal(good, good).standing == GOOD
+    assert goal(good, undone).standing == OPEN
+    assert goal(goal(good), goal(undone, bad)).standing == BAD
+    assert goal().standing == OPEN
+
+
+def test_embedded_json_cannot_end_its_script_element() -> None:
+    value = {"text": "</script><script>alert(1)</script>&<!--"}
+    text = _embedded(value)
+    assert "<" not in text
+    assert json.loads(text) == value
+
+
+def test_a_fresh_report_verifies(finished: Path, run: Any) -> None:
+    code, out, _ = run("report", finished, "--verify", "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert document["holding"] == document["total"] == len(statements(read_project(finished))) + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("proof/W1.certificate.json", "requirement-W1"),
+        ("proof/W2.property.json", "requirement-W2"),
+        ("model/model.json", "requirement-W1"),
+        ("export/crumple_model.c", "one-answer"),
+        ("simulation/timelines.json", "simulation-synthetic-hammer"),
+        ("recording-wall/corpus.h5", "recording-wall-simulation-measured-rigid_barrier"),
+    ],
+)
+@pytest.mark.parametrize("how", ["changed", "gone"])
+def test_verify_names_the_sentence_that_a_file_no_longer_supports(
+    project: Path, run: Any, name: str, broken: str, how: str
+) -> None:
+    if how == "gone":
+        (project / name).unlink()
+    else:
+        (project / name).write_bytes((project / name).read_bytes()[:-1] + b" ")
+    code, out, err = run("report", project, "--verify", "--json")
+    document = json.loads(out)
+    fallen = {row["id"]: row for row in document["statements"] if not row["holds"]}
+    assert code == 1
+    assert broken in fallen, sorted(fallen)
+    assert fallen[broken]["reasons"]
+    assert fallen[broken]["mend"].startswith("crumple ")
+    assert "no longer hold" in err
+
+
+def test_a_certificate_that_was_swapped_for_another_with_all_hashes_mended_is_still_refused(project: Path) -> None:
+    """The hash chain can be rewritten by anyone; the proof cannot."""
+    path = project / "proof" / "W2.certificate.json"
+    document = json.loads(path.read_bytes())
+    document["payload"] = {**document["payload"], "verdict": "proved", "witness": None}
+    del document["sha256"]
+    document["sha256"] = sha256_bytes(canonical_json(document))
+    path.write_bytes(canonical_json(document))
+    proof_path = project / "proof" / "proof.json"
+    proof = json.loads(proof_path.read_bytes())
+    proof["files"]["W2.certificate.json"] = sha256_bytes(path.read_bytes())
+    for row in proof["payload"]["requirements"]:
+        row["verdict"] = "proved"
+    del proof["sha256"]
+    proof["sha256"] = sha256_bytes(canonical_json(proof))
+    proof_path.write_bytes(canonical_json(proof))
+    assert main(["--quiet", "report", str(project)]) == 0  # every hash agrees
+    fallen = {finding.id: finding for finding in verify_report(project, project / "report.html") if not finding.holds}
+    assert list(fallen) == ["requirement-W2"]
+    assert "checker" in fallen["requirement-W2"].reasons[0]
+
+
+def test_verify_sees_that_the_page_itself_was_changed(project: Path, run: Any) -> None:
+    page = project / "report.html"
+    page.write_text(text_of(project).replace("1 of 2", "2 of 2"), encoding="utf-8")
+    code, out, _ = run("report", project, "--verify", "--json")
+    assert code == 1
+    assert [row["id"] for row in json.loads(out)["statements"] if not row["holds"]] == ["page"]
+
+
+@pytest.mark.parametrize("text", ["", "<html></html>", MARKER, MARKER + '<script id="citations">[]</script>'])
+def test_verify_refuses_what_is_no_report(project: Path, run: Any, text: str) -> None:
+    (project / "report.html").write_text(text, encoding="utf-8")
+    code, _, err = run("report", project, "--verify")
+    assert code == 3
+    assert "report.html" in err
+
+
+@pytest.mark.parametrize("name", ["corpus", "model", "proof", "export", "validation", "simulation", "evaluation"])
+@pytest.mark.parametrize("kind", ["missing", "damaged"])
+def test_what_is_missing_or_damaged_is_told_in_place_with_the_command_that_mends_it(
+    project: Path, run: Any, name: str, kind: str
+) -> None:
+    document = next(path for path in (project / name).glob("*.json") if path.stem in (name, "corpus"))
+    if kind == "missing":
+        document.unlink()
+    else:
+        document.write_bytes(document.read_bytes().replace(b"crumple 0", b"crumple 9"))
+    code, _, err = run("report", project)
+    page = text_of(project)
+    assert code == 3
+    assert f"crumple run{' --force' if kind == 'damaged' else ''} {name}" in err
+    told = re.findall(r'<p class="trouble" role="alert"><b>(\w+)</b>: ([^<]*)', page)
+    assert any(found == kind and name in text for found, text in told), told
+    assert len([found for found, text in told if name in text]) >= 2  # at the head and in its section
+    assert str(project) not in page
+
+
+def test_what_is_stale_is_told_and_so_is_all_that_follows_from_it(project: Path, run: Any) -> None:
+    words = ("train", project / "corpus", "--out", project / "model", "--force", "--seed", 3, *config(project))
+    assert run(*words)[0] in (0, 1)  # a net of 40 steps need not meet its requirements
+    found = {trouble.name: trouble.kind for trouble in read_project(project).troubles}
+    assert found == dict.fromkeys(
+        ("proof", "export", "validation", "simulation", "recording-wall-simulation", "evaluation"), "stale"
+    )
+    code, _, err = run("report", project)
+    assert code == 3
+    assert "stale" in err
+    assert "What is shown here of it is old" in text_of(project)
+
+
+def config(project: Path) -> tuple[object, ...]:
+    path = project / "training.toml"
+    path.write_text("n_steps = 40\nn_rounds = 1\n", encoding="utf-8")
+    return ("--config", path)
+
+
+def test_without_a_browser_the_pdf_is_said_not_to_be_made(
+    project: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    code, _, err = run("report", project, "--pdf")
+    assert code == 4
+    assert "not made" in err
+    assert not (project / "report.pdf").exists()
+
+
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH")
+
+
+def opened(page: Path, profile: Path, *more: str) -> tuple[str, str]:
+    """The page's elements after its script ran, and what the browser logged."""
+    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+    command += [f"--user-data-dir={profile}", *more, "--dump-dom", page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout, done.stderr
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_page_opens_with_a_clean_console_and_its_explorer_speaks(finished: Path, tmp_path: Path) -> None:
+    elements, log = opened(finished / "report.html", tmp_path / "profile")
+    assert "CONSOLE" not in log
+    explorer = elements.partition('id="explorer"')[2]
+    assert explorer.count("<option") >= 3
+    assert "counterexample of W2" in explorer
+    assert "votes" in explorer.partition("<output")[2].partition("</output>")[0]
+    assert explorer.count("<canvas") == 3
+    assert re.search(r">\d+ of \d+ rows</output>", elements)
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_console_test_would_see_an_error(finished: Path, tmp_path: Path) -> None:
+    page = tmp_path / "broken.html"
+    page.write_text(text_of(finished).replace("function show()", "function shown()"), encoding="utf-8")
+    assert "CONSOLE" in opened(page, tmp_path / "profile")[1]
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_pdf_is_printed(project: Path, run: Any) -> None:
+    code, out, _ = run("report", project, "--pdf", "--json")
+    assert code == 0
+    assert Path(json.loads(out)["pdf"]).read_bytes().startswith(b"%PDF")
