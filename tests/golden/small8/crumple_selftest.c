@@ -29,9 +29,10 @@ static const uint8_t LEVEL_FIRE[LEVELS] = {0u, 0u, 1u, 1u, 0u, 0u, 1u};
 static int64_t output_at_extreme(size_t node, int32_t direction)
 {
     crumple_block block[CRUMPLE_BLOCKS];
+    const int32_t end = BLOCK_MAX * direction;
     for (size_t i = 0u; i < CRUMPLE_BLOCKS; ++i) {
-        const int32_t limit = (crumple_built_in.hidden_weight[node][i] < 0) ? -BLOCK_MAX : BLOCK_MAX;
-        block[i] = (crumple_block)(limit * direction);
+        const int32_t value = (crumple_built_in.hidden_weight[node][i] < 0) ? -end : end;
+        block[i] = (crumple_block)value;
     }
     return crumple_output(&crumple_built_in, block);
 }
