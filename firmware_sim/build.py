@@ -8,8 +8,17 @@ from pathlib import Path
 from crumple.toolchain import Compiler
 
 C_FOLDER = Path(__file__).parent / "c"
-CONTROLLER_SOURCES = ("safing.c", "controller.c")
-MODEL_SOURCE = "crumple_model.c"
+CONTROLLER_SOURCES = (
+    "frame.c",
+    "safing_frame.c",
+    "safing.c",
+    "offset.c",
+    "loop.c",
+    "watchdog.c",
+    "controller.c",
+    "drive.c",
+)
+MODEL_SOURCES = ("crumple_model.c", "crumple_calibration.c", "crumple_selftest.c")
 
 
 def build_controller(export_folder: Path, build_folder: Path, compiler: Compiler) -> ctypes.CDLL:
@@ -18,7 +27,7 @@ def build_controller(export_folder: Path, build_folder: Path, compiler: Compiler
     Parameters
     ----------
     export_folder : Path
-        Holds ``crumple_model.h``, ``crumple_model.c`` and ``crumple_arming.h``.
+        Holds ``crumple_arming.h`` and the model, calibration and self-test as C, as ``crumple export`` writes them.
     build_folder : Path
         Gets the shared library.
     compiler : Compiler
@@ -29,6 +38,6 @@ def build_controller(export_folder: Path, build_folder: Path, compiler: Compiler
         With the compiler's own words.
     """
     library = build_folder / "controller.so"
-    sources = [export_folder / MODEL_SOURCE, *(C_FOLDER / name for name in CONTROLLER_SOURCES)]
+    sources = [*(export_folder / name for name in MODEL_SOURCES), *(C_FOLDER / name for name in CONTROLLER_SOURCES)]
     compiler.shared_library(sources, library, include=[export_folder, C_FOLDER])
     return ctypes.CDLL(str(library))

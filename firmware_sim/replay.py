@@ -1,9 +1,10 @@
-"""Drive the compiled controller with recordings, sample by sample."""
+"""Drive the compiled controller with recordings, sample by sample; one, or many at once."""
 
 from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,38 +12,138 @@ from numpy.typing import NDArray
 from crumple.errors import SignalError
 from crumple.signals.sensor import Counts
 
-MODES = ("INIT", "NORMAL", "ARMED", "FIRE", "CRASH_LOCK")
-FLAG_FIRE_REQUEST, FLAG_ARMED, FLAG_SQUIB_ON = 1, 2, 4
+MODES = (
+    "OFF_RESET",
+    "INIT",
+    "NORMAL",
+    "ALGO_ACTIVE",
+    "ARMED",
+    "FIRE",
+    "POST_CRASH",
+    "CRASH_LOCK",
+    "FAULT",
+    "PLANT",
+)
+
+TROUBLES = (
+    "parameters",
+    "self-test",
+    "main sensor dropout",
+    "main sensor stuck",
+    "safing sensor dropout",
+    "watchdog",
+    "program flow",
+    "memory",
+    "loop 1",
+    "loop 2",
+    "battery",
+    "weak current",
+)
+"""Names of the trouble bits, lowest bit first."""
+
+FRAME_DATA_MAX = 30720
+"""Largest magnitude of a count that a sensor's word can carry; beyond it lie error codes."""
+
+LOOP_DTYPE = np.dtype([("resistance_mohm", np.uint16), ("leakage", np.uint8)], align=True)
+INPUT_DTYPE = np.dtype(
+    [
+        ("main_word", np.uint32),
+        ("safing_word", np.uint32),
+        ("clock_us", np.uint32),
+        ("battery_mv", np.uint32),
+        ("loops", LOOP_DTYPE, (2,)),
+    ],
+    align=True,
+)
+"""One tick of the outside world, laid out as ``controller_input`` of ``controller.h``."""
+
+OUTPUT_DTYPE = np.dtype(
+    [
+        ("y", np.int64),
+        ("mode", np.uint32),
+        ("current_ma", np.uint32, (2,)),
+        ("trouble", np.uint32),
+        ("sample_lsb", np.int16),
+        *((name, np.bool_) for name in ("vote", "fire_request", "armed", "awake", "lamp", "crash_output")),
+    ],
+    align=True,
+)
+"""What the controller says after a tick, laid out as ``controller_output`` of ``controller.h``."""
+
+RESULT_DTYPE = np.dtype(
+    [
+        ("wake_up", np.int32),
+        ("request", np.int32),
+        ("arming", np.int32),
+        ("stage", np.int32, (2,)),
+        ("trouble", np.uint32),
+        ("mode", np.uint32),
+    ],
+    align=True,
+)
+"""What a recording of a batch came to: samples from its first, -1 for never; trouble and mode at its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What the controller did at every sample of a recording; arrays of shape (n_samples,).
+    """What the controller did at every sample of a recording; arrays of shape (n_samples,) unless stated.
 
     Attributes
     ----------
     y : ndarray of int64
-        Output of the net; 0 once the controller is locked.
+        Output of the net; 0 where it does not run.
     mode : ndarray of uint8
         Index into ``MODES``, after the sample.
-    fire_request, armed, squib_on : ndarray of bool
+    sample_lsb : ndarray of int16
+        What the classifier read: the sensor's counts less the offset; 0 for an invalid frame.
+    vote, fire_request, armed, awake, lamp : ndarray of bool
+    current_ma : ndarray of uint32, shape (n_samples, 2)
+        Firing current of each stage.
+    trouble : ndarray of uint32
+        Bits named by ``TROUBLES``.
     """
 
     y: NDArray[np.int64]
     mode: NDArray[np.uint8]
+    sample_lsb: NDArray[np.int16]
+    vote: NDArray[np.bool_]
     fire_request: NDArray[np.bool_]
     armed: NDArray[np.bool_]
-    squib_on: NDArray[np.bool_]
+    awake: NDArray[np.bool_]
+    lamp: NDArray[np.bool_]
+    current_ma: NDArray[np.uint32]
+    trouble: NDArray[np.uint32]
+
+    @classmethod
+    def from_outputs(cls, outputs: NDArray[Any]) -> Timeline:
+        """The timeline of ``outputs``, an array of ``OUTPUT_DTYPE``, shape (n_samples,)."""
+        return cls(
+            y=outputs["y"],
+            mode=outputs["mode"].astype(np.uint8),
+            sample_lsb=outputs["sample_lsb"],
+            vote=outputs["vote"],
+            fire_request=outputs["fire_request"],
+            armed=outputs["armed"],
+            awake=outputs["awake"],
+            lamp=outputs["lamp"],
+            current_ma=outputs["current_ma"],
+            trouble=outputs["trouble"],
+        )
+
+    @property
+    def squib_on(self) -> NDArray[np.bool_]:
+        """Whether firing current flows in the first stage, shape (n_samples,)."""
+        return np.asarray(self.current_ma[:, 0] > 0)
 
     @property
     def fired(self) -> bool:
-        """Whether the squib was fired."""
-        return bool(self.squib_on.any())
+        """Whether any stage was fired."""
+        return bool((self.current_ma > 0).any())
 
     @property
     def fire_sample(self) -> int | None:
         """Index of the first sample with firing current; None if it never flows."""
-        return _first(self.squib_on)
+        return _first(np.asarray((self.current_ma > 0).any(axis=1)))
 
     @property
     def arming_sample(self) -> int | None:
@@ -56,16 +157,21 @@ class Timeline:
 
 
 class Controller:
-    """The compiled controller. Every run starts from power-on."""
+    """The compiled controller ``library``. Every run starts from power-on."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
-        self._run = library.controller_run
-        self._run.restype = None
-        library.controller_size.restype = ctypes.c_size_t
-        self._state = ctypes.create_string_buffer(library.controller_size())
+        for name, dtype in (("input", INPUT_DTYPE), ("output", OUTPUT_DTYPE)):
+            size = getattr(library, f"drive_{name}_size")
+            size.restype = ctypes.c_size_t
+            assert size() == dtype.itemsize, f"controller_{name} of the library has another layout"
+        for name in ("drive_start", "drive_inputs", "drive_counts", "drive_batch"):
+            getattr(library, name).restype = None
+        library.drive_controller_size.restype = ctypes.c_size_t
+        self._library = library
+        self._size = int(library.drive_controller_size())
 
     def run(self, main_lsb: Counts, safing_lsb: Counts) -> Timeline:
-        """Run one recording through the controller.
+        """Run one recording of healthy sensors, battery, clock and loops.
 
         Parameters
         ----------
@@ -75,33 +181,98 @@ class Controller:
         Raises
         ------
         SignalError
-            If the two rows differ in length.
+            The two rows differ in length, or hold a count that no word carries.
         """
-        main = np.ascontiguousarray(main_lsb, dtype=np.int16)
-        safing = np.ascontiguousarray(safing_lsb, dtype=np.int16)
-        if main.shape != safing.shape or main.ndim != 1:
-            raise SignalError(
-                f"main and safing counts have shapes {main.shape} and {safing.shape}, expected one length"
-            )
-        y = np.empty(main.size, dtype=np.int64)
-        mode = np.empty(main.size, dtype=np.uint8)
-        flags = np.empty(main.size, dtype=np.uint8)
-        self._run(
-            self._state,
-            main.ctypes.data_as(ctypes.c_void_p),
-            safing.ctypes.data_as(ctypes.c_void_p),
-            ctypes.c_size_t(main.size),
-            y.ctypes.data_as(ctypes.c_void_p),
-            mode.ctypes.data_as(ctypes.c_void_p),
-            flags.ctypes.data_as(ctypes.c_void_p),
+        main, safing = _rows(main_lsb, safing_lsb, dimensions=1)
+        outputs = np.zeros(main.size, dtype=OUTPUT_DTYPE)
+        state = self._started()
+        self._library.drive_counts(state, _at(main), _at(safing), ctypes.c_size_t(main.size), _at(outputs))
+        return Timeline.from_outputs(outputs)
+
+    def run_inputs(self, inputs: NDArray[Any]) -> Timeline:
+        """Run ``inputs``, an array of ``INPUT_DTYPE``, shape (n_samples,): words, clock, battery and loops as given.
+
+        The clock of the first tick is 0 where the time base is whole.
+
+        Raises
+        ------
+        SignalError
+            Another type or shape.
+        """
+        if inputs.dtype != INPUT_DTYPE or inputs.ndim != 1:
+            raise SignalError(f"inputs are {inputs.dtype} of shape {inputs.shape}, expected one row of INPUT_DTYPE")
+        given = np.ascontiguousarray(inputs)
+        outputs = np.zeros(given.size, dtype=OUTPUT_DTYPE)
+        self._library.drive_inputs(self._started(), _at(given), ctypes.c_size_t(given.size), _at(outputs))
+        return Timeline.from_outputs(outputs)
+
+    def run_batch(self, main_lsb: Counts, safing_lsb: Counts) -> NDArray[Any]:
+        """Run many recordings of equal length, each from power-on, and keep only what each came to.
+
+        Releases the interpreter's lock, so that threads run batches side by side.
+
+        Parameters
+        ----------
+        main_lsb, safing_lsb : ndarray of int16, shape (n_recordings, n_samples)
+
+        Returns
+        -------
+        ndarray of RESULT_DTYPE, shape (n_recordings,)
+
+        Raises
+        ------
+        SignalError
+            As ``run`` does.
+        """
+        main, safing = _rows(main_lsb, safing_lsb, dimensions=2)
+        results = np.zeros(main.shape[0], dtype=RESULT_DTYPE)
+        n_recordings, n_samples = (ctypes.c_size_t(n) for n in main.shape)
+        self._library.drive_batch(self._started(), _at(main), _at(safing), n_recordings, n_samples, _at(results))
+        return results
+
+    def words(self, main_lsb: Counts, safing_lsb: Counts) -> NDArray[Any]:
+        """Inputs of healthy sensors, battery, clock and loops, for a caller to spoil.
+
+        Parameters
+        ----------
+        main_lsb, safing_lsb : ndarray of int16, shape (n_samples,)
+
+        Returns
+        -------
+        ndarray of INPUT_DTYPE, shape (n_samples,)
+
+        Raises
+        ------
+        SignalError
+            As ``run`` does.
+        """
+        main, safing = _rows(main_lsb, safing_lsb, dimensions=1)
+        inputs = np.zeros(main.size, dtype=INPUT_DTYPE)
+        self._library.drive_words(_at(main), _at(safing), ctypes.c_size_t(main.size), _at(inputs))
+        return inputs
+
+    def _started(self) -> Any:
+        state = ctypes.create_string_buffer(self._size)
+        self._library.drive_start(state, None)
+        return state
+
+
+def _rows(main_lsb: Counts, safing_lsb: Counts, *, dimensions: int) -> tuple[Counts, Counts]:
+    main = np.ascontiguousarray(main_lsb, dtype=np.int16)
+    safing = np.ascontiguousarray(safing_lsb, dtype=np.int16)
+    if main.shape != safing.shape or main.ndim != dimensions:
+        raise SignalError(
+            f"main and safing counts have shapes {main.shape} and {safing.shape}, expected one length"
+            f" in {dimensions} dimension{'s' * (dimensions > 1)}"
         )
-        return Timeline(
-            y,
-            mode,
-            (flags & FLAG_FIRE_REQUEST).astype(np.bool_),
-            (flags & FLAG_ARMED).astype(np.bool_),
-            (flags & FLAG_SQUIB_ON).astype(np.bool_),
-        )
+    for name, row in (("main", main), ("safing", safing)):
+        if row.size and (int(row.min()) < -FRAME_DATA_MAX or int(row.max()) > FRAME_DATA_MAX):
+            raise SignalError(f"{name} counts leave +-{FRAME_DATA_MAX}, what a sensor's word can carry")
+    return main, safing
+
+
+def _at(array: NDArray[Any]) -> ctypes.c_void_p:
+    return array.ctypes.data_as(ctypes.c_void_p)
 
 
 def _first(flags: NDArray[np.bool_]) -> int | None:
