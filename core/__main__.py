@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from . import __version__
+from . import __version__, interrupts
 from .errors import CrumpleError
 
 # verb -> (module, one line for the list); in the order of work.
@@ -119,7 +119,8 @@ def main(arguments: list[str] | None = None) -> int:
     if debug:  # accepted anywhere on the line, since that is where one adds it
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
     try:
-        result = crumple.main(args=arguments, prog_name="crumple", standalone_mode=False)
+        with interrupts.heard():
+            result = crumple.main(args=arguments, prog_name="crumple", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as done:
         return done.exit_code

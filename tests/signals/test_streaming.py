@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -112,7 +113,9 @@ def test_an_interrupt_from_the_keyboard_leaves_nothing_half_written(tmp_path: Pa
         os.killpg(running.pid, signal.SIGINT)
         _, said = running.communicate(timeout=60)
     finally:
-        running.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
     assert running.returncode == 130, said
     assert [path.name for path in tmp_path.iterdir()] == ["plan.toml"]
     assert "Traceback" not in said and "interrupted" in said, said
