@@ -102,6 +102,9 @@ class ChannelInfo:
         One of `OFFSET_RULES`.
     notes : tuple of str
         Remarks on quality, from the source and from looking at the samples.
+    stands_in : str
+        Where a person lets a signal that is no longitudinal acceleration of a compartment stand in for one: in
+        which words. Empty for all others.
     """
 
     name: str
@@ -119,6 +122,7 @@ class ChannelInfo:
     filter_class: int = 0
     offset: str = PRETRIGGER
     notes: tuple[str, ...] = ()
+    stands_in: str = ""
 
     def __post_init__(self) -> None:
         if self.redundancy not in (PRIMARY, REDUNDANT):
@@ -128,8 +132,9 @@ class ChannelInfo:
 
     @property
     def is_candidate(self) -> bool:
-        """Whether this is a longitudinal acceleration of a vehicle's occupant compartment."""
-        return self.quantity == "acceleration" and self.axis == "X" and self.place.rank is not None
+        """Whether this is, or stands in for, a longitudinal acceleration of a vehicle's occupant compartment."""
+        is_longitudinal = self.axis == "X" or bool(self.stands_in)
+        return self.quantity == "acceleration" and is_longitudinal and self.place.rank is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +361,7 @@ def recording_events(recording: Recording, sensors: SensorPair, rule: RttfRule) 
         raise ChannelError(
             f"{recording.name}: no usable longitudinal acceleration of an occupant compartment"
             + (f"; refused: {reasons}" if reasons else "; the recording lists none")
+            + " (a channel that is none can stand in: state stand_in_g_per_unit in the map)"
         )
     return [_event(recording, position, refused, sensors, rule) for position in positions]
 
@@ -455,5 +461,6 @@ def _told(info: ChannelInfo) -> str:
     parts += [] if math.isnan(info.prefilter_hz) else [f"pre-filter {info.prefilter_hz:g} Hz"]
     parts += [f"already of CFC {info.filter_class}"] if info.filter_class else []
     parts += [f'"{info.description}"'] if info.description else []
+    parts += [info.stands_in] if info.stands_in else []
     parts += list(info.notes)
     return ", ".join(parts)

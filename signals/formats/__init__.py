@@ -28,6 +28,7 @@ BUILT_IN: Mapping[str, str] = {
     "mdf4": "crumple.signals.formats.mdf4",
     "ide": "crumple.signals.formats.ide",
     "npy": "crumple.signals.formats.npy",
+    "xls": "crumple.signals.formats.xls",
     "csv": "crumple.signals.formats.csv",
 }
 """Format name to module; loaded when a recording is read."""
@@ -88,8 +89,8 @@ def read_recording(path: Path, mapping: RecordingMap | None = None) -> Recording
             raise TraceFormatError(f"{path}: cannot read: {error.strerror or error}") from error
     if not matching and _is_workbook(path):
         raise TraceFormatError(
-            f"{path}: is a spreadsheet workbook, which has neither one table nor fixed types; export the sheet with the"
-            " samples as CSV in UTF-8 with decimal points, and state its columns with --map"
+            f"{path}: is a spreadsheet workbook of a kind that is not read (only .xls of Excel 97 to 2003 is); export"
+            " the sheet with the samples as CSV in UTF-8 with decimal points, and state its columns with --map"
         )
     if not matching:
         raise TraceFormatError(

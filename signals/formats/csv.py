@@ -85,6 +85,7 @@ def read_csv(path: Path, mapping: RecordingMap | None = None) -> Recording:
         spec.first_sample_s,
         spec.resample_hz,
         spec.longest_gap_s,
+        spec.repeated_times,
     )
     channels = []
     for stated, texts in zip(spec.channels, columns, strict=True):

@@ -1,8 +1,9 @@
-"""ISO 13499 multimedia exchange (ISO-MME, edition 1.6): a folder, or a zip or tar archive of one.
+"""ISO 13499 multimedia exchange (ISO-MME, edition 1.6): a folder, a zip or tar archive of one, or a lone channel.
 
 ``<test>.mme`` describes the test, ``Channel/<test>.chn`` lists the channels, ``Channel/<test>.NNN`` holds one
 each: header lines ``key :value``, then one number a line. What a header declares (number of samples, extremes
-and their times) is held against the samples.
+and their times) is held against the samples. A channel file without its test's ``.mme`` is read where a map says
+what that header would.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from crumple.signals.quality import quality_notes
 from crumple.signals.recording import CENTRE, LEFT, RIGHT, Channel, ChannelInfo, Place, Recording, Vehicle
 from crumple.units import G0_MPS2
 
+from .amended import with_channel_statements
 from .mapping import RecordingMap, with_statements
 from .text import (
     MAX_FILE_BYTES,
@@ -48,6 +50,7 @@ DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, 
 """What the standard library raises on damaged archives."""
 
 KEY_WIDTH = 28
+LONE = re.compile(rb"Channel code[ \t]*:", re.IGNORECASE)
 NO_VALUE = ("NOVALUE", "NONE", "")
 EXTREME_TOLERANCE = 1e-5
 """Relative difference allowed between a declared extreme and the samples: declarations carry 6 or 7 digits."""
@@ -92,12 +95,14 @@ class Header:
 
 
 def is_iso_mme(path: Path) -> bool:
-    """Whether ``path`` is a folder or archive with an ``.mme`` file, or such a file itself, with its first key."""
+    """Whether ``path`` is a folder or archive with an ``.mme`` file, such a file itself, or one channel's file."""
     try:
         if path.is_dir():
             return bool(_folder_headers(path))
         if path.suffix.lower() == ".mme":
             return b"Data format edition number" in path.read_bytes()[:4096]
+        if _is_lone_channel(path):
+            return True
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 return any(name.lower().endswith(".mme") for name in archive.namelist()[:MAX_MEMBERS])
@@ -117,19 +122,24 @@ def read_iso_mme(
     Parameters
     ----------
     path : Path
-        Folder of the test, its ``.mme`` file, or a zip or tar archive.
+        Folder of the test, its ``.mme`` file, a zip or tar archive, or the file of one channel.
     mapping : RecordingMap or None
-        May add label, impact speed and mode.
+        May add label, impact speed and mode; a lone channel needs label and mode. Channels in its table ``data``
+        (``column`` is a channel code) are read too.
     channels : collection of str or None
         Channel codes to read; None reads every longitudinal acceleration of the occupant compartment.
 
     Raises
     ------
+    ConfigError
+        A lone channel without a map that says what its test's header would.
     TraceFormatError
         The container or a file breaks the format, an archive is unsafe, or samples and header differ.
     ChannelError
         A wanted channel is missing or has an unknown unit.
     """
+    if path.is_file() and _is_lone_channel(path):
+        return _read_lone(path, mapping)
     container = _open(path)
     (test_name,) = _one(container, r"(.*/)?[^/]+\.mme")
     test = _header(container.files[test_name])
@@ -139,9 +149,10 @@ def read_iso_mme(
     (index_name,) = _one(container, rf"{prefix}channel/{re.escape(stem)}\.chn")
     listed = _listed(_header(container.files[index_name]))
     read: list[Channel] = []
+    stated = _stated(mapping)
     files = [container.files[test_name], container.files[index_name]]
     for number, code in listed.items():
-        is_wanted = code in channels if channels is not None else _info(code, "").is_candidate
+        is_wanted = code in channels if channels is not None else code in stated or _info(code, "").is_candidate
         if not is_wanted:
             continue
         names = container.named(rf"{prefix}channel/{re.escape(stem)}\.0*{number}")
@@ -175,7 +186,69 @@ def read_iso_mme(
         + ((("velocity of test object 1 (m/s)", speed),) if speed else ()),
         files=_input_files(path, files),
     )
-    return with_statements(recording, mapping)
+    return with_statements(with_channel_statements(recording, mapping), mapping)
+
+
+def _stated(mapping: RecordingMap | None) -> set[str]:
+    """Channel codes that the map names."""
+    channels = () if mapping is None or mapping.data is None else mapping.data.channels
+    return {str(channel.column) for channel in channels}
+
+
+def _is_lone_channel(path: Path) -> bool:
+    """Whether ``path`` is a file whose first line is a channel's code."""
+    with path.open("rb") as stream:
+        return LONE.match(stream.read(256)) is not None
+
+
+def _read_lone(path: Path, mapping: RecordingMap | None) -> Recording:
+    """The recording of one channel file, with what its test's header would say taken from the map."""
+    add: list[str] = []
+    if mapping is None or mapping.label is None:
+        add.append('label = "unlabelled"  # or must_fire, no_fire, grey, with label_source = "how it is known"')
+    if mapping is None or mapping.mode is None:
+        add.append('mode = "side_impact"  # what happened, in one word')
+    if mapping is None or mapping.vehicle is None:
+        add.append('vehicle = "make and model"  # the test object of this channel')
+    if add:
+        raise ConfigError(
+            f"{path}: is one channel of a test and lacks the test's .mme header; give the folder of the test, or add"
+            " these lines to a map and give it with --map:\n" + "\n".join(add)
+        )
+    assert mapping is not None
+    file = read_limited(path)
+    channel = read_channel(file)
+    code = channel.info.name
+    files, facts = [file], [("container", "none: a channel file by itself; its test is as stated in the map")]
+    number = path.suffix.removeprefix(".")
+    for index in sorted(p for p in path.parent.iterdir() if p.suffix.lower() == ".chn" and p.is_file()):
+        if index.stem.lower() != path.stem.lower() or not re.fullmatch(r"[0-9]{3,5}", number):
+            continue
+        beside = read_limited(index)
+        files.append(beside)
+        listed = _listed(_header(beside)).get(int(number), "nothing")
+        if listed == code:
+            facts.append(("index", f"{index.name} lists {code} under this number"))
+        elif code in _stated(mapping):
+            facts.append(("index", f"{index.name} lists {listed} as {number}; the file itself and the map say {code}"))
+        else:
+            raise TraceFormatError(
+                f"{path}: says it is channel {code}, but {index.name} beside it lists {listed} as {number}; the files"
+                f" belong to different tests or were renumbered. If the file is right, name its channel in the map:"
+                f' [[data.channels]] with column = "{code}"'
+            )
+    recording = Recording(
+        name=f"{path.stem}_{number}",
+        kind=NAME,
+        mode=str(mapping.mode),
+        vehicles=(Vehicle(channel.info.vehicle, str(mapping.vehicle)),),
+        channels=(channel,),
+        refused=(channel.info,) if channel.info.refusal else (),
+        speed_kmh=math.nan,
+        facts=tuple(facts),
+        files=tuple(file.named_digest for file in files),
+    )
+    return with_statements(with_channel_statements(recording, mapping), mapping)
 
 
 def _input_files(path: Path, files: list[FileBytes]) -> tuple[tuple[str, str], ...]:

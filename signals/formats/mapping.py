@@ -10,23 +10,47 @@ from pydantic import Field
 
 from crumple.config import STRICT, build, read_toml
 from crumple.errors import ConfigError
-from crumple.signals.events import LABELS, UNLABELLED
+from crumple.signals.events import LABELS, MUST_FIRE, UNLABELLED
 from crumple.signals.recording import Recording
+
+ACCELERATION_UNITS = ("g", "m/s^2")
 
 
 @dataclass(frozen=True, slots=True)
 class CsvChannel:
-    """What one column of a table or one channel of a file holds; the reader names what is missing."""
+    """What one column of a table or one channel of a file holds; the reader names what is missing.
+
+    A file that says itself what its channels are (NHTSA EV5, ISO-MME) takes only ``column`` (its name for the
+    channel), ``valid_until_ms`` and ``stand_in_g_per_unit``.
+    """
 
     __pydantic_config__ = STRICT
     column: Annotated[str | None, Field(min_length=1, description="name in the header, or number from 1")] = None
-    unit: Annotated[Literal["g", "m/s^2"] | None, Field(description="unit of the column")] = None
+    unit: Annotated[
+        str | None, Field(min_length=1, max_length=20, description="g or m/s^2; any other one stands in")
+    ] = None
     polarity: Annotated[Literal["j211", "positive-deceleration"] | None, Field(description="sign")] = None
     axis: Annotated[Literal["X", "Y", "Z", "R"] | None, Field(description="SAE J211 axis")] = None
     side: Annotated[Literal["left", "right", "centre", "none"] | None, Field(description="of the compartment")] = None
     place: Annotated[str | None, Field(min_length=1, description="where the sensor sits, in words")] = None
     filter_class: Annotated[Literal[0, 60, 180, 600, 1000] | None, Field(description="CFC already applied")] = None
     offset: Annotated[Literal["pretrigger", "median", "none"] | None, Field(description="how zero is found")] = None
+    valid_until_ms: Annotated[float | None, Field(description="no valid data after, in ms from contact")] = None
+    stand_in_g_per_unit: Annotated[
+        float | None,
+        Field(gt=0, le=1e6, description="let it stand in for the car's longitudinal sensor, so many g a unit; 1 for g"),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.unit not in (None, *ACCELERATION_UNITS) and self.stand_in_g_per_unit is None:
+            raise ConfigError(
+                f"unit = {self.unit!r}: expected one of {', '.join(ACCELERATION_UNITS)}; a signal of another unit can"
+                " only stand in for an acceleration: state stand_in_g_per_unit"
+            )
+        if self.unit in ACCELERATION_UNITS and self.stand_in_g_per_unit not in (None, 1.0):
+            raise ConfigError(
+                f"stand_in_g_per_unit = {self.stand_in_g_per_unit:g}: an acceleration stands in as it is; state 1.0"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +71,16 @@ class CsvMap:
     first_sample_s: Annotated[float | None, Field(description="time of the first sample from contact")] = None
     resample_hz: Annotated[float | None, Field(gt=0, le=1e5, description="rate to bring the samples to")] = None
     longest_gap_s: Annotated[float | None, Field(gt=0, description="longest gap bridged by a straight line")] = None
+    repeated_times: Annotated[Literal["mean"] | None, Field(description="what stands for samples of one time")] = None
     channels: tuple[CsvChannel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DataMap:
-    """What files of binary numbers (TDMS, MDF4, IDE, npy) leave open; a reader names what is missing.
+    """What files of binary numbers (TDMS, MDF4, IDE, npy, xls) leave open; a reader names what is missing.
 
-    A channel's ``column`` is its name as the reader lists it, or for npy its column from 1.
+    A channel's ``column`` is its name as the reader lists it, or for npy and sheets without a header its column
+    from 1.
     """
 
     __pydantic_config__ = STRICT
@@ -62,11 +88,14 @@ class DataMap:
     time_unit: Annotated[Literal["s", "ms", "us", "ns"] | None, Field(description="unit of the clock")] = None
     time_column: Annotated[str | None, Field(min_length=1, description="channel that holds the times")] = None
     time_file: Annotated[str | None, Field(pattern=r"^[^/\\\x00]+$", description="npy of times beside this one")] = None
+    sheet: Annotated[str | None, Field(min_length=1, description="sheet of a workbook, by name")] = None
+    header_lines: Annotated[int | None, Field(ge=0, le=1000, description="rows of a sheet before samples")] = None
     rate_hz: Annotated[float | None, Field(gt=0, le=1e7, description="where no times are stored")] = None
     first_sample_s: Annotated[float | None, Field(description="time of the first sample from contact")] = None
     use_samples: Annotated[int | None, Field(ge=2, description="only the first so many hold the signal")] = None
     resample_hz: Annotated[float | None, Field(gt=0, le=1e5, description="rate to bring the samples to")] = None
     longest_gap_s: Annotated[float | None, Field(gt=0, description="longest gap bridged by a straight line")] = None
+    repeated_times: Annotated[Literal["mean"] | None, Field(description="what stands for samples of one time")] = None
     channels: tuple[CsvChannel, ...] = ()
 
 
@@ -103,7 +132,7 @@ def with_statements(recording: Recording, mapping: RecordingMap | None) -> Recor
     Raises
     ------
     ConfigError
-        The map contradicts what the file itself says.
+        The map contradicts what the file itself says, or lets a channel stand in for an event that must fire.
     """
     if mapping is None:
         return recording
@@ -126,4 +155,11 @@ def with_statements(recording: Recording, mapping: RecordingMap | None) -> Recor
                 f" {recording.speed_kmh:g}; take it out of the map"
             )
         result = replace(result, speed_kmh=mapping.impact_speed_kmh)
+    standing = [channel.info for channel in result.channels if channel.info.stands_in]
+    for vehicle in result.vehicles:
+        if vehicle.label == MUST_FIRE and any(info.vehicle == vehicle.number for info in standing):
+            raise ConfigError(
+                f"map: channel {standing[0].name!r} only stands in for a sensor of vehicle {vehicle.number}, which is"
+                " labelled must_fire: a required time to fire cannot be computed from it; take stand_in_g_per_unit out"
+            )
     return result

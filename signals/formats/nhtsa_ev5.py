@@ -33,6 +33,7 @@ from crumple.signals.recording import (
 )
 from crumple.signals.trace import Float
 
+from .amended import with_channel_statements
 from .mapping import RecordingMap, with_statements
 from .text import MAX_SAMPLES, FileBytes, number_rows, parse_integer, parse_number, read_limited, text_lines
 
@@ -121,7 +122,8 @@ def read_nhtsa_ev5(
     path : Path
         The ``.EV5`` header, or the folder that holds one.
     mapping : RecordingMap or None
-        May add a label where the test's RESTRAINT records do not show that a frontal bag fired.
+        May add a label where the test's RESTRAINT records do not show that a frontal bag fired. Channels in its
+        table ``data`` (``column = "curve 93"``) are read too.
     curves : collection of int or None
         Curve numbers to read, whatever they measure; None reads those that stand in for airbag sensors
         (see `ATTACHMENTS`). Files of other curves need not exist.
@@ -160,7 +162,8 @@ def read_nhtsa_ev5(
                 f"{curve.where}: curve {curve.number} belongs to vehicle {curve.info.vehicle},"
                 " which has no VEHICLE record"
             )
-    wanted = _wanted(by_number, curves, header.path)
+    stated = () if mapping is None or mapping.data is None else mapping.data.channels
+    wanted = _wanted(by_number, curves, header.path, {str(channel.column) for channel in stated})
     files = [header]
     channels = []
     for curve in wanted:
@@ -185,7 +188,7 @@ def read_nhtsa_ev5(
         ),
         files=tuple(file.named_digest for file in files),
     )
-    return with_statements(recording, mapping)
+    return with_statements(with_channel_statements(recording, mapping), mapping)
 
 
 def _header_paths(folder: Path) -> list[Path]:
@@ -371,11 +374,13 @@ def _mode(test: Record, sections: dict[str, list[Record]]) -> str:
     return "vehicle_to_barrier"
 
 
-def _wanted(by_number: dict[int, Curve], curves: Collection[int] | None, path: Path) -> list[Curve]:
+def _wanted(
+    by_number: dict[int, Curve], curves: Collection[int] | None, path: Path, stated: Collection[str]
+) -> list[Curve]:
     """The curves to read, in order of number."""
     if curves is None:
         positions = choose_positions([curve.info for curve in by_number.values()])
-        names = {info.name for position in positions for info in (position.main, position.safing)}
+        names = {info.name for position in positions for info in (position.main, position.safing)} | set(stated)
         return [curve for curve in by_number.values() if curve.info.name in names]
     missing = sorted(set(curves) - set(by_number))
     if missing:

@@ -83,7 +83,7 @@ def read_npy(path: Path, mapping: RecordingMap | None = None) -> Recording:
     def load(name: str) -> tuple[NDArray[Any], None]:
         return columns[name], None
 
-    return stated_recording(path, NAME, file.named_digest, listed, load, mapping, facts=facts)
+    return stated_recording(path, NAME, file.named_digest, listed, load, mapping, facts=facts, own_keys=("time_file",))
 
 
 def _array(file: FileBytes) -> NDArray[Any]:

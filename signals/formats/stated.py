@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from crumple.errors import ChannelError, ConfigError, SignalError, TraceFormatError
 from crumple.signals.corpus import MEASURED
 from crumple.signals.quality import quality_notes
-from crumple.signals.recording import CENTRE, Channel, ChannelInfo, Place, Recording, Vehicle
+from crumple.signals.recording import CENTRE, SIDES, Channel, ChannelInfo, Place, Recording, Vehicle
 from crumple.signals.resample import from_irregular, resample
 from crumple.signals.trace import Float, Trace
 from crumple.units import G0_MPS2
 
+from .amended import stand_in_words, valid_until
 from .mapping import CsvChannel, DataMap, RecordingMap, with_statements
 from .text import MAX_SAMPLES
 
@@ -46,6 +47,9 @@ TIME_TOLERANCE = 0.02
 
 MAX_LISTED = 20
 
+FORMAT_KEYS = ("time_file", "sheet", "header_lines")
+"""Keys of ``[data]`` that only some formats have a use for."""
+
 STATEMENTS = {
     "column": '"accel_x"  # name in the header, or its number from 1 as text',
     "unit": '"g"  # or m/s^2',
@@ -58,7 +62,10 @@ STATEMENTS = {
 }
 """What must be known of a channel, each with a line to propose."""
 
-assert {field.name for field in fields(CsvChannel)} == set(STATEMENTS)
+VOLUNTARY = {"valid_until_ms", "stand_in_g_per_unit"}
+"""What a map may add, and nobody misses."""
+
+assert {field.name for field in fields(CsvChannel)} == set(STATEMENTS) | VOLUNTARY
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,8 @@ class Axis:
         In place of ``time_s``.
     resample_hz, longest_gap_s : float or None
         Rate to bring the samples to, and the longest gap in time to bridge.
+    repeated_times : str or None
+        What stands for samples of one time: ``mean``; None refuses them.
     """
 
     place: Callable[[int], str]
@@ -86,6 +95,7 @@ class Axis:
     first_sample_s: float | None
     resample_hz: float | None
     longest_gap_s: float | None
+    repeated_times: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,21 +162,28 @@ def stated_channel(
     TraceFormatError
         Times do not run forward, or not at a fixed rate and no rate to resample to is stated.
     SignalError
-        The samples cannot be resampled as stated.
+        The samples cannot be resampled as stated, or none is valid.
     """
     sign = 1.0 if stated.polarity == "j211" else -1.0
-    accel_g = values * (sign * G_PER_UNIT[str(stated.unit)])
+    unit = str(stated.unit)
+    accel_g = values * (sign * (G_PER_UNIT[unit] if unit in G_PER_UNIT else float(stated.stand_in_g_per_unit or 1.0)))
     notes: list[str] = []
     if axis.time_s is None:
         assert axis.rate_hz is not None and axis.first_sample_s is not None, "the reader asks for them"
         trace = Trace(name, accel_g, axis.rate_hz, axis.first_sample_s)
     else:
         trace = _on_time_axis(name, accel_g, axis.time_s, axis, notes)
+    if stated.valid_until_ms is not None:
+        trace, remark = valid_until(trace, stated.valid_until_ms)
+        notes += [f"{remark} (stated in the map)"] if remark else []
     notes += quality_notes(trace.accel_g, trace.rate_hz, trace.t0_s)
     if axis.resample_hz is not None and trace.rate_hz != axis.resample_hz:
         trace = _resampled(trace, axis, axis.resample_hz, notes)
-    is_compartment = stated.side in ("left", "right", CENTRE)
+    words = stand_in_words(stated, str(stated.place), str(stated.axis), "g" if unit in G_PER_UNIT else unit)
+    is_compartment = stated.side in SIDES
     place = Place(str(stated.place), str(stated.side), 0) if is_compartment else Place(str(stated.place))
+    if words and not is_compartment:
+        place = Place(str(stated.place), CENTRE, 0)
     info = ChannelInfo(
         name=name,
         description=description,
@@ -179,6 +196,7 @@ def stated_channel(
         filter_class=int(stated.filter_class or 0),
         offset=str(stated.offset),
         notes=tuple(notes),
+        stands_in=words,
     )
     return Channel(info, trace.accel_g, trace.rate_hz, trace.t0_s)
 
@@ -213,10 +231,20 @@ def _joined(name: str, accel_g: Float, time_s: Float, axis: Axis, rate_hz: float
 def _on_time_axis(name: str, accel_g: Float, time_s: Float, axis: Axis, notes: list[str]) -> Trace:
     """A trace on the file's own time axis, which must run forward at a fixed rate unless the map resamples it."""
     steps = np.diff(time_s)
-    if (steps <= 0).any():
-        row = int(np.flatnonzero(steps <= 0)[0]) + 1
-        word = "stands still" if steps[row - 1] == 0 else "goes backwards"
-        raise TraceFormatError(f"{axis.place(row)}: time {word} ({time_s[row]:g} s after {time_s[row - 1]:g} s)")
+    if (steps < 0).any() or ((steps == 0).any() and axis.repeated_times is None):
+        row = int(np.flatnonzero(steps < 0 if axis.repeated_times is not None else steps <= 0)[0]) + 1
+        is_still = steps[row - 1] == 0
+        word = "stands still" if is_still else "goes backwards"
+        advice = (
+            '; which of the values is true is not for crumple to say: state repeated_times = "mean" and resample_hz'
+            f" with longest_gap_s in [{axis.table}] if their mean may stand for them"
+        )
+        raise TraceFormatError(
+            f"{axis.place(row)}: time {word} ({time_s[row]:g} s after {time_s[row - 1]:g} s)"
+            + (advice if is_still else "")
+        )
+    if (steps == 0).any():
+        time_s, accel_g = _merged(name, time_s, accel_g, axis, notes)
     step_s = float(time_s[-1] - time_s[0]) / (time_s.size - 1)
     off = np.abs(time_s - (time_s[0] + step_s * np.arange(time_s.size))) > TIME_TOLERANCE * step_s
     if not off.any():
@@ -232,8 +260,28 @@ def _on_time_axis(name: str, accel_g: Float, time_s: Float, axis: Axis, notes: l
             f" [{axis.table}]"
         )
     trace = _joined(name, accel_g, time_s, axis, axis.resample_hz, axis.longest_gap_s)
-    notes.append(f"irregular times, joined by straight lines at {axis.resample_hz:g} Hz")
+    notes.append(
+        f"irregular times, joined by straight lines at {axis.resample_hz:g} Hz, the longest gap"
+        f" {1e3 * float(np.diff(time_s).max()):.1f} ms"
+    )
     return trace
+
+
+def _merged(name: str, time_s: Float, accel_g: Float, axis: Axis, notes: list[str]) -> tuple[Float, Float]:
+    """Each time once, with the mean of its values, as the map states; what was merged is noted."""
+    times, which, counts = np.unique(time_s, return_inverse=True, return_counts=True)
+    if times.size < 2:
+        raise TraceFormatError(f"{axis.place(0)}: all samples of {name} have one time; it is no signal")
+    means = np.bincount(which, weights=accel_g) / counts
+    low, high = np.full(times.size, np.inf), np.full(times.size, -np.inf)
+    np.minimum.at(low, which, accel_g)
+    np.maximum.at(high, which, accel_g)
+    notes.append(
+        f"repeated times: {int((counts > 1).sum())} of {times.size} times stood more than once ({time_s.size} samples),"
+        f" the mean of their values used as stated in the map; values of one time differ by up to"
+        f" {float((high - low).max()):.4g} g"
+    )
+    return times, means
 
 
 def stated_recording(
@@ -245,6 +293,7 @@ def stated_recording(
     mapping: RecordingMap | None,
     *,
     facts: tuple[tuple[str, str], ...] = (),
+    own_keys: Sequence[str] = (),
 ) -> Recording:
     """The recording that a file's channels and a map's table ``[data]`` make together.
 
@@ -263,11 +312,14 @@ def stated_recording(
     mapping : RecordingMap or None
     facts : tuple of (str, str)
         What the file says of itself.
+    own_keys : sequence of str
+        Those of `FORMAT_KEYS` that this format understands.
 
     Raises
     ------
     ConfigError
-        The map lacks something, or contradicts the file; the message gives the lines to add.
+        The map lacks something, contradicts the file or states what this format has no use for; the message gives
+        the lines to add.
     ChannelError
         A wanted channel is not in the file, is there twice, or has a unit that is no acceleration.
     TraceFormatError
@@ -275,6 +327,9 @@ def stated_recording(
     """
     by_name = {channel.name: channel for channel in listed}
     if mapping is not None and mapping.data is not None:
+        for key in FORMAT_KEYS:
+            if getattr(mapping.data, key) is not None and key not in own_keys:
+                raise ConfigError(f"{path}: {key} in [data] means nothing to a recording of format {kind}; take it out")
         for wanted in [c.column for c in mapping.data.channels] + [mapping.data.time_column]:
             if wanted is not None:
                 _check_listed(path, wanted, listed)
@@ -297,6 +352,7 @@ def stated_recording(
             spec.first_sample_s,
             spec.resample_hz,
             spec.longest_gap_s,
+            spec.repeated_times,
         )
         agreed = _with_unit(path, stated, channel)
         told = {"description": channel.description, "sensor_id": channel.sensor_id}
@@ -389,17 +445,19 @@ def _with_unit(path: Path, stated: CsvChannel, channel: Listed) -> CsvChannel:
     if not channel.unit:
         return stated
     unit = UNIT_SPELLINGS.get(channel.unit.strip())
+    if unit is None and stated.stand_in_g_per_unit is not None:
+        unit = channel.unit.strip()
     if unit is None:
         raise ChannelError(
             f"{path}: channel {channel.name!r} is in {channel.unit!r}, expected an acceleration in g or m/s^2;"
-            " choose another channel"
+            " choose another channel, or let it stand in (stand_in_g_per_unit)"
         )
     if stated.unit not in (None, unit):
         raise ConfigError(
             f"{path}: the map says that channel {channel.name!r} is in {stated.unit}, the file says {channel.unit!r};"
             " take the unit out of the map"
         )
-    return replace(stated, unit=unit)  # type: ignore[arg-type]
+    return replace(stated, unit=unit)
 
 
 def _samples(path: Path, name: str, raw: NDArray[Any], use: int | None) -> Float:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crumple.errors import ChannelError, TraceFormatError
+from crumple.errors import ChannelError
 from crumple.model.deployed import DeployedModel, read_model
 from crumple.signals.criteria import RttfRule
 from crumple.signals.event_figure import channel_view, event_view, figure_svg
@@ -115,24 +115,6 @@ def test_the_target_pulse_becomes_an_event_of_a_rear_impact() -> None:
     path = REAL / "iihs-iiwpg-target-pulse" / "Target Pulse.tdms"
     (event,) = recording_events(read_recording(path, ride(data, "rear_sled")), SensorPair(), RttfRule())
     assert event.main_lsb.min() == pytest.approx(-160, abs=3), "pushed forward: negative deceleration"
-
-
-def test_pooled_points_with_repeated_times_are_no_signal() -> None:
-    channel = stated("accel", "g", "X", "helmet")
-    table = CsvMap("comma", header_lines=1, time_column="times", time_unit="ms", contact_time=0.0, channels=(channel,))
-    with pytest.raises(TraceFormatError, match="time stands still"):
-        read_recording(REAL / "mcycle" / "mcycle.csv", ride(table, "helmet"))
-
-
-@pytest.mark.parametrize("name", ["honda_cr_v_data.xls", "toyota_corolla_data.xls"])
-def test_a_workbook_is_refused_with_what_to_export(name: str) -> None:
-    with pytest.raises(TraceFormatError, match=r"workbook.*export the sheet .* as CSV"):
-        read_recording(REAL / "nhtsa-2015-head-hic" / name)
-
-
-def test_a_lone_channel_of_an_iso_mme_test_is_refused_by_name() -> None:
-    with pytest.raises((TraceFormatError, ChannelError)):
-        read_recording(REAL / "iso-mme-specimen")
 
 
 # -- every recording at hand, seen, sensed and decided on ---------------------------------------------
