@@ -64,6 +64,9 @@ class ArmingPlan:
         float,
         Field(gt=0, le=5, description="above 3 g for the whole window, so that quiet driving never arms; assumed"),
     ] = 0.6
+    clamp_g: Annotated[
+        float, Field(gt=0, le=500, description="a sample counts as this at most: two that lie cannot arm; assumed")
+    ] = 25.0
     hold_ms: Annotated[float, Field(ge=0, le=500, description="usual 50 to 200 ms; assumed")] = 100.0
 
 
@@ -397,7 +400,7 @@ def deployed_arming(corpus: Corpus, plan: ArmingPlan) -> Arming:
     count_mps = float(spec.lsb) * G0_MPS2 * float(spec.sample_period_s)
     return Arming(
         lsb_g=spec.lsb,
-        clamp_lsb=spec.clamp_lsb,
+        clamp_lsb=min(spec.clamp_lsb, max(1, int(plan.clamp_g / float(spec.lsb)))),
         window_samples=max(1, round(plan.window_ms * 1e-3 * spec.sample_rate_hz)),
         threshold_lsb=round(plan.delta_v_mps / count_mps),
         hold_samples=round(plan.hold_ms * 1e-3 * spec.sample_rate_hz),

@@ -211,7 +211,7 @@ def _event(plan: CorpusPlan, mode: str, number: int, row: int, drawn: _Drawn) ->
     boxes = (("main", drawn.main_box, drawn.main), ("safing", drawn.safing_box, drawn.safing))
     said = "; ".join(
         f"{name} sensor gain {box.gain_error[row]:+.3f}, offset {box.offset_g[row]:+.2f} g"
-        + (f", {held} frames held" if (held := int(frames.is_held[row].sum())) else "")
+        + (f", {lost} frames lost" if (lost := int(frames.is_lost[row].sum())) else "")
         for name, box, frames in boxes
     )
     return Event(

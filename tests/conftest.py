@@ -7,10 +7,15 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from crumple.model.deployed import Arming, DeployedModel
 
 GOLDEN = Path(__file__).parent / "golden"
+
+# How long an example takes says nothing about what is tested: the first one pays for imports.
+settings.register_profile("crumple", deadline=None)
+settings.load_profile("crumple")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -79,7 +79,9 @@ ASSUMPTIONS = (
     "Counts are whole numbers within the clamp, one every sample period; before the first count there is rest.",
     "Time is in samples: a fire request is seen at the end of the sample that makes it.",
     "The parameters are constant. A change of any of them, of the code or of the arming rule asks for new proofs.",
-    "The simulated controller has no bus, no firing-loop diagnosis and a shortened self-check.",
+    "A frame that is lost, fails its CRC or says an error code counts as 0. The two sensors do not fail together.",
+    "No sample is corrupted past its CRC while a road or a blow has armed the safing path: P7 is about quiet signals.",
+    "The frames on the simulated bus are modelled on PSI5, not a certified one; loops and supply are simulated.",
 )
 
 RESIDUALS = (

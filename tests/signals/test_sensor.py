@@ -15,7 +15,6 @@ from crumple.signals.sensor import (
     SensorPair,
     SensorSpec,
     Tolerances,
-    hold_last,
     lost_frames,
     sense,
     sense_frames,
@@ -108,20 +107,15 @@ def test_noise_is_as_loud_as_stated() -> None:
     assert (counts / 16).std() == pytest.approx(np.hypot(0.09, 1 / 16 / np.sqrt(12)), rel=0.03)
 
 
-def test_a_lost_frame_repeats_the_last_good_one() -> None:
-    counts = np.array([[5, 6, 7, 8, 9]], dtype=np.int16)
-    lost = np.array([[True, False, True, True, False]])
-    assert hold_last(counts, lost).tolist() == [[0, 6, 6, 6, 9]]
-
-
 @settings(max_examples=20)
 @given(st.integers(0, 1000))
-def test_held_frames_are_flagged_and_the_others_untouched(seed: int) -> None:
+def test_lost_frames_are_flagged_and_count_as_zero_and_the_others_are_untouched(seed: int) -> None:
     bad = replace(SPEC, frame_error_rate=0.05, dropout_probability=0.5, noise_rms_g=0.0)
     ramp = np.linspace(0, 100, 802)[None, :].repeat(3, axis=0)
     frames = sense_frames(ramp, RATE, bad, Tolerances.nominal(3), np.random.default_rng(seed))
     clean = sense(ramp, RATE, SPEC, Tolerances.nominal(3), None)
-    assert (frames.counts_lsb[~frames.is_held] == clean[~frames.is_held]).all()
+    assert frames.is_lost.any() and not frames.counts_lsb[frames.is_lost].any()
+    assert (frames.counts_lsb[~frames.is_lost] == clean[~frames.is_lost]).all()
 
 
 def test_the_bus_loses_as_many_frames_as_stated() -> None:

@@ -11,6 +11,9 @@ import pytest
 
 from crumple.errors import CorpusError
 from crumple.export.c99 import render_c
+from crumple.export.calibration_files import render_calibration
+from crumple.export.profiles import EXACT16
+from crumple.export.selftest import render_selftest
 from crumple.firmware_sim.build import build_controller
 from crumple.firmware_sim.outcome import outcome
 from crumple.firmware_sim.replay import Controller
@@ -118,8 +121,11 @@ def test_synthetic_and_measured_events_are_counted_apart() -> None:
 def test_the_compiled_controller_gives_the_same_verdicts_and_times(tmp_path: Path) -> None:
     corpus = generate(CorpusPlan(counts={"rigid_barrier": 12, "low_speed_bump": 6, "hammer": 6}))
     model = replace(step_detector(), output_bias=-300, hidden_weight=((2, 1),))
-    for name, text in render_c(model, "0" * 64).items():
+    calibration, image = render_calibration(model, "0" * 64, EXACT16)
+    files = {**render_c(model, "0" * 64), **calibration, **render_selftest(model, "0" * 64, EXACT16)}
+    for name, text in files.items():
         (tmp_path / name).write_text(text)
+    (tmp_path / "crumple_parameters.bin").write_bytes(image)
     (tmp_path / "build").mkdir()
     controller = Controller(build_controller(tmp_path, tmp_path / "build", find_compiler()))
     judged = judge(model, CorpusInMemory.of(corpus))
@@ -139,7 +145,7 @@ def test_a_corpus_of_another_sensor_is_refused_and_the_difference_named() -> Non
         (replace(model, lsb_g=Fraction(1, 8)), "main lsb_g"),
         (replace(model, sample_rate_hz=1000), "sample_rate_hz"),
         (replace(model, clamp_lsb=1000), "main clamp_lsb"),
-        (replace(model, arming=replace(model.arming, clamp_lsb=7)), "safing clamp_lsb"),
+        (replace(model, arming=replace(model.arming, clamp_lsb=481)), "safing clamp_lsb"),
     ):
         with pytest.raises(CorpusError, match=what):
             same_sensors(changed, corpus_of(event("a", "grey", None)))
