@@ -5,6 +5,7 @@ Both read a window of raw counts, oldest first, so that either can replace the o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,12 @@ OPSET = 17
 IR_VERSION = 9
 
 
-def integer_graph(model: DeployedModel, model_sha256: str) -> bytes:
+def integer_graph(model: DeployedModel, model_sha256: str, provenance: Mapping[str, str] | None = None) -> bytes:
     """The deployed net as an ONNX graph in int64, equal to the C code for every window.
 
     Input ``window_lsb`` is int64 of shape (n, window_samples); outputs are ``y``, int64 of shape (n,), and
     ``vote``, bool. Confirmation over time is not in the graph: it has no memory.
-    ``model_sha256`` goes into its metadata.
+    ``model_sha256`` goes into its metadata, and so does ``provenance``: text by key, such as other hashes.
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -57,22 +58,26 @@ def integer_graph(model: DeployedModel, model_sha256: str) -> bytes:
             ],
             [numpy_helper.from_array(value, name) for name, value in constants.items()],
         ),
-        model_sha256,
+        {"crumple_model_sha256": model_sha256, **(provenance or {})},
     )
 
 
-def float_graph(net: dict[str, Any], model: DeployedModel, model_sha256: str) -> bytes:
+def float_graph(
+    net: Mapping[str, Any], model: DeployedModel, model_sha256: str, provenance: Mapping[str, str] | None = None
+) -> bytes:
     """The float net before rounding, in float32, for comparison and for third-party verifiers.
 
     Parameters
     ----------
-    net : dict
+    net : mapping
         As written by training: ``hidden_weight``, ``hidden_bias``, ``output_weight``, ``output_bias`` and
         ``unit_lsb``, the block sum that its input 1.0 stands for.
     model : DeployedModel
         Gives the shape of the window.
     model_sha256 : str
         Goes into the metadata.
+    provenance : mapping
+        Text by key, such as other hashes; goes into the metadata too.
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -99,11 +104,11 @@ def float_graph(net: dict[str, Any], model: DeployedModel, model_sha256: str) ->
             [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])],
             [numpy_helper.from_array(value, name) for name, value in constants.items()],
         ),
-        model_sha256,
+        {"crumple_model_sha256": model_sha256, **(provenance or {})},
     )
 
 
-def _finish(graph: Any, model_sha256: str) -> bytes:
+def _finish(graph: Any, provenance: dict[str, str]) -> bytes:
     """Wrap a graph as a checked model with its provenance, in deterministic bytes."""
     import onnx
     from onnx import helper
@@ -114,7 +119,7 @@ def _finish(graph: Any, model_sha256: str) -> bytes:
         ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET)],
     )
-    helper.set_model_props(made, {"crumple_model_sha256": model_sha256})
+    helper.set_model_props(made, provenance)
     onnx.checker.check_model(made, full_check=True)
     image: bytes = made.SerializeToString(deterministic=True)
     return image

@@ -6,7 +6,16 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from crumple.artefact import Artefact, Json, Stage, canonical_json, read_artefact, write_bytes
+from crumple.artefact import (
+    Artefact,
+    Json,
+    Stage,
+    canonical_json,
+    read_artefact,
+    sha256_bytes,
+    sha256_file,
+    write_bytes,
+)
 from crumple.errors import ArtefactError
 from crumple.model.deployed import DeployedModel, read_model
 from crumple.model.stages import NET_FILE
@@ -23,11 +32,13 @@ from .naming import DEFAULT_PREFIX, check_prefix, renamed
 from .onnx_graphs import float_graph, integer_graph
 from .profiles import EXACT16, Profile
 from .proofs import render_proofs, run_proofs
+from .questions import property_sha256, render_questions, requirements_of
 from .selftest import render_selftest
 from .validate import compare
 
 VALIDATION_SCHEMA = "crumple.validation/1"
 VALIDATION_FILE = "validation.json"
+QUESTIONS_FILE = "questions.json"
 
 
 def export_stage(
@@ -41,7 +52,7 @@ def export_stage(
     replace: bool = False,
     force: bool = False,
 ) -> Artefact:
-    """Print a model as C99 and ONNX.
+    """Print a model as C99 and ONNX, with its requirements as ONNX and VNN-LIB queries for other verifiers.
 
     Parameters
     ----------
@@ -88,9 +99,8 @@ def export_stage(
         for name, text in renamed(texts, prefix).items():
             write_bytes(folder / name, text.encode("ascii"))
         write_bytes(folder / f"{prefix}_parameters.bin", image)
+        _write_graphs(folder, model, artefact, prefix)
         net = json.loads(artefact.file(NET_FILE).read_bytes())
-        write_bytes(folder / "crumple_integer.onnx", integer_graph(model, artefact.sha256))
-        write_bytes(folder / "crumple_float.onnx", float_graph(net, model, artefact.sha256))
         write_bytes(folder / "fidelity.json", canonical_json(fidelity(net, model).payload()))
         outcomes = run_proofs(folder, prefix) if prove else None
         # What runs next to the exported code needs of the model, without knowing how it was made.
@@ -103,6 +113,26 @@ def export_stage(
         }
 
     return stage.run(work, replace=replace, force=force)
+
+
+def _write_graphs(folder: Path, model: DeployedModel, artefact: Artefact, prefix: str) -> None:
+    """Write the ONNX graphs and the requirements as queries, each with the hashes of all that it belongs to."""
+    requirements = requirements_of(artefact.config.get("requirements", []))
+    provenance = {f"crumple_sha256_{path.name}": sha256_file(path) for path in sorted(folder.glob("*.[ch]"))}
+    provenance |= {
+        "crumple_sha256_net.json": artefact.files[NET_FILE],
+        f"crumple_sha256_{prefix}_parameters.bin": sha256_file(folder / f"{prefix}_parameters.bin"),
+        "crumple_sha256_requirements": sha256_bytes(canonical_json([each.payload() for each in requirements])),
+    }
+    provenance |= {f"crumple_sha256_{each.id}.property.json": property_sha256(each) for each in requirements}
+    net = json.loads(artefact.file(NET_FILE).read_bytes())
+    write_bytes(folder / "crumple_integer.onnx", integer_graph(model, artefact.sha256, provenance))
+    write_bytes(folder / "crumple_float.onnx", float_graph(net, model, artefact.sha256, provenance))
+    shared = {"crumple_model_sha256": artefact.sha256, **provenance}
+    files, index = render_questions(model, requirements, shared)
+    for name, data in files.items():
+        write_bytes(folder / name, data)
+    write_bytes(folder / QUESTIONS_FILE, canonical_json(index))
 
 
 def validate_stage(

@@ -1,13 +1,13 @@
 """Questions about windows as ONNX and VNN-LIB 1.0, so that other verifiers can answer them.
 
 The network's inputs are the set's latents (see ``certificates.md``), its outputs the goals of the question, in double
-precision; the query asks for latents in box and rows at which every goal is >= 0. ``unsat`` over the reals proves the
-question; ``sat`` may still have no whole sequence. A question fits if all its numbers are exact in double precision.
+precision; the query asks for latents in box and rows at which every goal of some case is >= 0. ``unsat`` over the reals
+proves the question; ``sat`` may still have no whole sequence. It fits if all its numbers are exact in double precision.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -21,21 +21,36 @@ OPSET = 13
 EXACT = 2**53
 
 
-def render_query(poly: checker.Polytope, goals: Sequence[checker.Goal]) -> dict[str, bytes]:
-    """Two files: ``query.onnx`` and ``query.vnnlib``.
+def render_query(
+    poly: checker.Polytope,
+    goals: Sequence[checker.Goal],
+    cases: Sequence[Sequence[int]] | None = None,
+    *,
+    name: str = "query",
+    provenance: Mapping[str, str] | None = None,
+) -> dict[str, bytes]:
+    """Two files: ``NAME.onnx`` and ``NAME.vnnlib``.
 
     Parameters
     ----------
     poly : checker.Polytope
     goals : sequence of checker.Goal
-        From ``checker.goal_of``; asked to hold together.
+        From ``checker.goal_of``: the outputs of the network.
+    cases : sequence of sequences of int
+        Each lists goals that hold together; the query is whether any case is possible. One case of all goals if None.
+    name : str
+        Of the files, without their ending.
+    provenance : mapping
+        Text by key: metadata of the ONNX and comments of the VNN-LIB file, such as hashes.
 
     Raises
     ------
     ModelError
         A number, or the magnitude of an output, is not exact in double precision.
     """
-    return {"query.onnx": _onnx(poly, goals), "query.vnnlib": _vnnlib(poly, len(goals))}
+    chosen = [list(range(len(goals)))] if cases is None else [list(case) for case in cases]
+    told = dict(provenance or {})
+    return {f"{name}.onnx": _onnx(poly, goals, told), f"{name}.vnnlib": _vnnlib(poly, len(goals), chosen, told)}
 
 
 def fits(poly: checker.Polytope, goals: Sequence[checker.Goal]) -> bool:
@@ -59,7 +74,7 @@ def fits(poly: checker.Polytope, goals: Sequence[checker.Goal]) -> bool:
     return whole and largest < EXACT
 
 
-def _onnx(poly: checker.Polytope, goals: Sequence[checker.Goal]) -> bytes:
+def _onnx(poly: checker.Polytope, goals: Sequence[checker.Goal], provenance: Mapping[str, str]) -> bytes:
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -91,12 +106,17 @@ def _onnx(poly: checker.Polytope, goals: Sequence[checker.Goal]) -> bytes:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="crumple")
     model.ir_version = 8
+    if provenance:
+        helper.set_model_props(model, dict(provenance))
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _vnnlib(poly: checker.Polytope, n_goals: int) -> bytes:
+def _vnnlib(
+    poly: checker.Polytope, n_goals: int, cases: Sequence[Sequence[int]], provenance: Mapping[str, str]
+) -> bytes:
     lines = [f"; VNN-LIB {VNNLIB_VERSION}. Latents of a set, and goals that must not all be >= 0."]
+    lines += [f"; {key} {value}" for key, value in sorted(provenance.items())]
     lines += [f"(declare-const X_{i} Real)" for i in range(len(poly.box))]
     lines += [f"(declare-const Y_{g} Real)" for g in range(n_goals)]
     for i, (low, high) in enumerate(poly.box):
@@ -104,7 +124,11 @@ def _vnnlib(poly: checker.Polytope, n_goals: int) -> bytes:
     for row, limit in poly.rows:
         terms = " ".join(f"(* {_number(a)} X_{i})" for i, a in row.items() if a)
         lines.append(f"(assert (<= (+ {terms} 0.0) {_number(limit)}))")
-    lines += [f"(assert (>= Y_{g} 0.0))" for g in range(n_goals)]
+    if len(cases) == 1:
+        lines += [f"(assert (>= Y_{g} 0.0))" for g in cases[0]]
+    else:
+        together = [f"(and {' '.join(f'(>= Y_{g} 0.0)' for g in case)})" for case in cases]
+        lines.append(f"(assert (or {' '.join(together)}))")
     return ("\n".join(lines) + "\n").encode("ascii")
 
 

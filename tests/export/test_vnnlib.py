@@ -19,8 +19,11 @@ import pytest
 from onnx import numpy_helper
 
 from crumple.errors import ModelError
+from crumple.export.questions import render_questions
 from crumple.export.vnnlib import fits, render_query
 from crumple.model.analysis import checker
+from crumple.model.analysis.properties import Requirement
+from crumple.model.analysis.prover import Proved, prove
 from crumple.model.analysis.search import Problem, search
 from crumple.model.deployed import Arming, DeployedModel
 
@@ -56,8 +59,8 @@ def random_question(seed: int) -> tuple[checker.Polytope, list[checker.Goal]]:
     return poly, [checker.goal_of(voter, poly, end, bool(rng.random() < 0.8)) for end in ends]
 
 
-def read_vnnlib(text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
-    """Lower and upper bounds, matrix and limits of rows, number of outputs, from the text alone."""
+def read_vnnlib(text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[list[int]]]:
+    """Lower and upper bounds, matrix and limits of rows, cases of outputs that are >= 0, from the text alone."""
     number = r"(\(- [\d.]+\)|[\d.]+)"
 
     def value(word: str) -> float:
@@ -77,16 +80,24 @@ def read_vnnlib(text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
         rows.append(row)
         limits.append(value(word))
     assert not np.isnan(low).any() and not np.isnan(high).any()
-    outputs = len(re.findall(r"\(assert \(>= Y_\d+ 0\.0\)\)", text))
-    return low, high, np.array(rows).reshape(-1, n), np.array(limits), outputs
+    cases = [[int(g) for g in re.findall(r"\(assert \(>= Y_(\d+) 0\.0\)\)", text)]]
+    if choice := re.search(r"\(assert \(or (.*)\)\)", text):
+        assert cases == [[]]
+        cases = [[int(g) for g in re.findall(r"Y_(\d+)", case)] for case in re.findall(r"\(and (.*?\))\)", choice[1])]
+    return low, high, np.array(rows).reshape(-1, n), np.array(limits), cases
 
 
-def milp_optimum(files: dict[str, bytes]) -> float:
-    """Largest least output over the set, by big-M and HiGHS, relative to the scale of the outputs."""
+def milp_optimum(files: dict[str, bytes], name: str = "query") -> float:
+    """Largest least output of any case over the set, by big-M and HiGHS, relative to the scale of the outputs."""
+    *_, cases = read_vnnlib(files[f"{name}.vnnlib"].decode())
+    return max(case_optimum(files, name, case) for case in cases)
+
+
+def case_optimum(files: dict[str, bytes], name: str, case: list[int]) -> float:
     from scipy.optimize import Bounds, LinearConstraint, milp
 
-    low, high, rows, limits, n_goals = read_vnnlib(files["query.vnnlib"].decode())
-    held = {t.name: numpy_helper.to_array(t) for t in onnx.load_from_string(files["query.onnx"]).graph.initializer}
+    low, high, rows, limits, _ = read_vnnlib(files[f"{name}.vnnlib"].decode())
+    held = {t.name: numpy_helper.to_array(t) for t in onnx.load_from_string(files[f"{name}.onnx"]).graph.initializer}
     w, b, v, c = (held[name] for name in ("hidden_weight", "hidden_bias", "output_weight", "output_bias"))
     n, m = w.shape
     middle, radius = (low + high) / 2, (high - low) / 2
@@ -110,7 +121,7 @@ def milp_optimum(files: dict[str, bytes]) -> float:
         matrix.append(row)
         least.append(-np.inf)
         most.append(0.0)
-    for g in range(n_goals):
+    for g in case:
         row = np.zeros(total)
         row[n : n + m], row[-1] = -v[:, g] / scale, 1.0
         matrix.append(row)
@@ -199,3 +210,57 @@ def test_a_question_that_is_not_exact_in_doubles_is_refused(small_model: Deploye
     assert not fits(poly, goals)
     with pytest.raises(ModelError, match="not exact"):
         render_query(poly, goals)
+
+
+def requirement(claim: Any, described: dict[str, Any], by_ms: str = "") -> Requirement:
+    return Requirement("Q1", "P", "words", claim, "why", "assumed", described, by_ms)
+
+
+PULSE = tuple(round(60 * (1 - abs(k - 8) / 8)) for k in range(17))
+
+
+@pytest.mark.parametrize(
+    ("asked", "exact"),
+    [
+        *((requirement("never_requests_fire", {"kind": "signals", "amplitude_g": str(g)}), True) for g in (1, 3, 4, 9)),
+        (requirement("never_requests_fire", {"kind": "signals", "amplitude_g": "4", "slew_g_per_ms": "1"}), True),
+        (requirement("never_requests_fire", {"kind": "recorded", "counts": (20, 90, 200, 90, 20, 0, 0, 0)}), True),
+        (requirement("never_requests_fire", {"kind": "recorded", "counts": (900, 900, 900, 900, 0, 0, 0, 0)}), True),
+        (requirement("monotone", {"kind": "signals", "amplitude_g": "20"}), True),
+        (requirement("never_arms", {"kind": "signals", "amplitude_g": "3"}), True),
+        (requirement("fires_by", {"kind": "recorded", "counts": PULSE * 2}, "16"), False),
+        (requirement("fires_by", {"kind": "corridor", "lower": (900,) * 30, "upper": (1900,) * 30}, "14"), False),
+    ],
+    ids=lambda value: (
+        value.claim + "".join(f" {v}"[:12] for v in value.set.values()) if value not in (True, False) else ""
+    ),
+)
+def test_a_requirement_in_the_export_has_the_verdict_of_the_prover(
+    small_model: DeployedModel, asked: Requirement, exact: bool
+) -> None:
+    files, (told,) = render_questions(small_model, [asked], {})
+    assert told["files"] == ["question_Q1.onnx", "question_Q1.vnnlib"], told["meaning"]
+    unsat = milp_optimum(files, "question_Q1") < 0
+    proved = isinstance(prove(small_model, asked), Proved)
+    assert unsat == proved if exact else proved or not unsat
+
+
+def test_a_requirement_that_is_no_query_says_why(small_model: DeployedModel) -> None:
+    far = requirement("never_requests_fire", {"kind": "recorded", "counts": (5,) * 40})
+    rest = requirement("resets", {"kind": "quiet", "samples": "500"})
+    files, (long, quiet) = render_questions(small_model, [far, rest], {})
+    assert not files and long["files"] == quiet["files"] == []
+    assert long["meaning"] == "no files: it speaks of 40 windows, at most 16 go into one network"
+    assert "not about the output of a network" in quiet["meaning"]
+
+
+def test_both_files_of_a_requirement_name_its_property(small_model: DeployedModel) -> None:
+    asked = requirement("never_arms", {"kind": "signals", "amplitude_g": "3"})
+    files, (told,) = render_questions(small_model, [asked], {"crumple_model_sha256": "ab" * 32})
+    held = onnx.load_from_string(files["question_Q1.onnx"]).metadata_props
+    assert {p.key: p.value for p in held} == {
+        "crumple_model_sha256": "ab" * 32,
+        "crumple_property": "Q1",
+        "crumple_property_sha256": told["property_sha256"],
+    }
+    assert f"; crumple_property_sha256 {told['property_sha256']}\n" in files["question_Q1.vnnlib"].decode()

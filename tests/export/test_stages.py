@@ -1,0 +1,70 @@
+"""The export as a stage: what its files say they belong to, and what may lie beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+from crumple.artefact import canonical_json, envelope, sha256_bytes, sha256_file
+from crumple.export.stages import export_stage
+from crumple.model import deployed
+from crumple.model.analysis.properties import Requirement, RequirementSet
+from crumple.model.deployed import DeployedModel
+from crumple.model.stages import NET_FILE, prove_stage
+
+QUIET = Requirement(
+    "R1", "P1", "Quiet.", "never_requests_fire", "why", "assumed", {"kind": "signals", "amplitude_g": "1"}
+)
+FITS = Requirement("R2", "P8", "Fits.", "accumulators_fit", "why", "assumed", {"kind": "all_inputs"})
+
+
+def written(model: DeployedModel, folder: Path, requirements: tuple[Requirement, ...] = (QUIET, FITS)) -> Path:
+    """A model folder as training writes it; the float net is the integers themselves."""
+    folder.mkdir()
+    net = {
+        "hidden_weight": [list(row) for row in model.hidden_weight],
+        "hidden_bias": list(model.hidden_bias),
+        "output_weight": list(model.output_weight),
+        "output_bias": [model.output_bias],
+        "unit_lsb": 1.0,
+    }
+    (folder / NET_FILE).write_bytes(canonical_json(net))
+    config: dict[str, Any] = {"requirements": [each.payload() for each in requirements]}
+    files = {NET_FILE: sha256_file(folder / NET_FILE)}
+    document = envelope(deployed.SCHEMA, model.payload(), config=config, files=files)
+    (folder / deployed.FILE).write_bytes(document)
+    return folder
+
+
+def props(path: Path) -> dict[str, str]:
+    return {p.key: p.value for p in onnx.load(str(path)).metadata_props}
+
+
+@pytest.mark.parametrize("name", ["crumple_integer.onnx", "crumple_float.onnx", "question_R1.onnx"])
+def test_the_metadata_of_every_onnx_file_holds_the_hash_of_all_it_belongs_to(
+    small_model: DeployedModel, tmp_path: Path, name: str
+) -> None:
+    source = written(small_model, tmp_path / "model")
+    out = export_stage(source, tmp_path / "export", prefix="side").path.parent
+    prove_stage(source, tmp_path / "proof", RequirementSet((QUIET, FITS)))
+    told = props(out / name)
+    assert told.pop("crumple_model_sha256") == sha256_file(source / deployed.FILE)
+    listed = canonical_json([QUIET.payload(), FITS.payload()])
+    assert told.pop("crumple_sha256_requirements") == sha256_bytes(listed)
+    asked = (told.pop("crumple_property", "R1"), told.pop("crumple_property_sha256", None))
+    assert asked == ("R1", sha256_file(tmp_path / "proof" / "R1.property.json") if name.startswith("q") else None)
+    named = {key.removeprefix("crumple_sha256_"): value for key, value in told.items()}
+    sources = {path.name for path in out.glob("*.[ch]")}
+    assert set(named) == {*sources, "side_parameters.bin", "net.json", "R1.property.json", "R2.property.json"}
+    for file, digest in named.items():
+        (holder,) = [folder for folder in (out, source, tmp_path / "proof") if (folder / file).is_file()]
+        assert sha256_file(holder / file) == digest
+
+
+def test_a_model_without_requirements_is_exported_with_no_question(small_model: DeployedModel, tmp_path: Path) -> None:
+    artefact = export_stage(written(small_model, tmp_path / "model", ()), tmp_path / "export")
+    assert (artefact.path.parent / "questions.json").read_bytes() == b"[]\n"
+    assert not [name for name in artefact.files if name.startswith("question_")]
