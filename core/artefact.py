@@ -35,6 +35,9 @@ from .errors import ArtefactError, CrumpleError, OutputError, WouldOverwriteErro
 log = logging.getLogger("crumple")
 
 Json = Any
+CACHE_TAG = b"Signature: 8a477f597d28d172789f06886806bc55"
+"""How the file CACHEDIR.TAG begins in a folder of which everything can be made again (bford.info/cachedir)."""
+
 ENVELOPE_KEYS = {"config", "files", "made_by", "parents", "payload", "schema", "sha256"}
 
 
@@ -201,6 +204,9 @@ class Stage:
         Name to SHA-256 of the artefact files (or foreign input files) it reads.
     config : JSON value
         Resolved settings.
+    scratch : tuple of str
+        Names of sub-folders in which users build from the result. One that is tagged as a cache (see ``CACHE_TAG``)
+        is no foreign file, and goes when the result is replaced.
     """
 
     out: Path
@@ -208,6 +214,7 @@ class Stage:
     schema: str
     parents: Mapping[str, str]
     config: Json
+    scratch: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -318,10 +325,22 @@ class Stage:
             kind, own = "", set()
         if kind != self.schema.partition("/")[0]:
             own = set()  # a file that only shares the name
-        if foreign := sorted(entries - own):
+        built = {name for name in entries & set(self.scratch) if _is_cache(self.out / name)}
+        if foreign := sorted(entries - own - built):
             raise WouldOverwriteError(f"{self.out}: holds {foreign[0]!r}, which this stage did not make; move it away")
         if not replace:
-            raise WouldOverwriteError(f"{self.out}: already holds a {self.schema} made otherwise; --force replaces it")
+            too = "".join(f", and removes what was built in {name!r}" for name in sorted(built))
+            raise WouldOverwriteError(
+                f"{self.out}: already holds a {self.schema} made otherwise; --force replaces it{too}"
+            )
+
+
+def _is_cache(folder: Path) -> bool:
+    """Whether a folder says of itself that all in it can be made again."""
+    try:
+        return not folder.is_symlink() and (folder / "CACHEDIR.TAG").read_bytes().startswith(CACHE_TAG)
+    except OSError:
+        return False
 
 
 _asked: ContextVar[bool] = ContextVar("_asked", default=False)

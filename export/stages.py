@@ -86,6 +86,7 @@ def export_stage(
         SCHEMA,
         {"model": artefact.sha256},
         {"profile": profile.name, "prefix": prefix, "address": address, "prove": prove},
+        scratch=("build",),  # where its Makefile and CMakeLists.txt say to build
     )
 
     def work(folder: Path) -> Json:

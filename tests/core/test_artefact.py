@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -344,6 +345,53 @@ def test_foreign_files_are_never_overwritten(tmp_path: Path, asked: dict[str, bo
     with pytest.raises(WouldOverwriteError):
         stage(out, config={"n": 2}).run(refuse, **asked)
     assert tree(tmp_path) == before
+
+
+TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# made by make\n"
+
+
+def test_what_was_built_in_a_tagged_scratch_folder_does_not_stand_in_the_way_and_is_told(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    stage(out).run(work())
+    (out / "build" / "objects").mkdir(parents=True)
+    (out / "build" / "CACHEDIR.TAG").write_bytes(TAG)
+    (out / "build" / "objects" / "a.o").write_bytes(b"code")
+    again = dataclasses.replace(stage(out, config={"n": 2}), scratch=("build",))
+    with pytest.raises(WouldOverwriteError, match="--force replaces it, and removes what was built in 'build'"):
+        again.run(refuse)
+    again.run(work("new"), force=True)
+    assert sorted(tree(out)) == ["data.bin", "probe.json"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "tag"),
+    [("build", None), ("build", b""), ("build", b"Signature: 0"), ("other", TAG)],
+    ids=["no tag", "empty tag", "wrong tag", "another name"],
+)
+def test_a_scratch_folder_without_its_tag_or_name_is_foreign(tmp_path: Path, folder: str, tag: bytes | None) -> None:
+    out = tmp_path / "out"
+    stage(out).run(work())
+    (out / folder).mkdir()
+    (out / folder / "thesis.txt").write_text("years of work")
+    if tag is not None:
+        (out / folder / "CACHEDIR.TAG").write_bytes(tag)
+    before = tree(tmp_path)
+    with pytest.raises(WouldOverwriteError, match=f"holds '{folder}', which this stage did not make"):
+        dataclasses.replace(stage(out, config={"n": 2}), scratch=("build",)).run(refuse, force=True)
+    assert tree(tmp_path) == before
+
+
+def test_a_link_to_a_tagged_folder_elsewhere_is_foreign(tmp_path: Path) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "cache"
+    stage(out).run(work())
+    elsewhere.mkdir()
+    (elsewhere / "CACHEDIR.TAG").write_bytes(TAG)
+    try:
+        (out / "build").symlink_to(elsewhere, target_is_directory=True)
+    except OSError:
+        pytest.skip("this system makes no symbolic links")
+    with pytest.raises(WouldOverwriteError, match="holds 'build'"):
+        dataclasses.replace(stage(out, config={"n": 2}), scratch=("build",)).run(refuse, force=True)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,13 @@ import onnx
 import pytest
 
 from crumple.artefact import canonical_json, envelope, sha256_bytes, sha256_file
+from crumple.errors import WouldOverwriteError
 from crumple.export.stages import export_stage
 from crumple.model import deployed
 from crumple.model.analysis.properties import Requirement, RequirementSet
 from crumple.model.deployed import DeployedModel
 from crumple.model.stages import NET_FILE, prove_stage
+from crumple.toolchain import find_compiler
 
 QUIET = Requirement(
     "R1", "P1", "Quiet.", "never_requests_fire", "why", "assumed", {"kind": "signals", "amplitude_g": "1"}
@@ -68,3 +72,39 @@ def test_a_model_without_requirements_is_exported_with_no_question(small_model: 
     artefact = export_stage(written(small_model, tmp_path / "model", ()), tmp_path / "export")
     assert (artefact.path.parent / "questions.json").read_bytes() == b"[]\n"
     assert not [name for name in artefact.files if name.startswith("question_")]
+
+
+def build(tool: str, out: Path) -> None:
+    """Build and run the self-tests as the export's own Makefile or CMakeLists.txt says."""
+    if shutil.which(tool) is None:
+        pytest.skip(f"{tool} is not installed")
+    commands = {
+        "make": [["make", "test", f"CC={' '.join(find_compiler().command)}"]],
+        "cmake": [["cmake", "-B", "build"], ["cmake", "--build", "build"], ["ctest", "--test-dir", "build"]],
+    }
+    for command in commands[tool]:
+        subprocess.run(command, cwd=out, capture_output=True, check=True)
+
+
+@pytest.mark.parametrize("tool", ["make", "cmake"])
+def test_what_the_export_builds_by_itself_does_not_stand_in_the_way_of_a_new_export(
+    small_model: DeployedModel, tmp_path: Path, tool: str
+) -> None:
+    source, out = written(small_model, tmp_path / "model"), tmp_path / "export"
+    export_stage(source, out)
+    build(tool, out)
+    assert export_stage(source, out).config["prefix"] == "crumple"  # still current: left as it is
+    assert (out / "build").is_dir()
+    with pytest.raises(WouldOverwriteError, match="removes what was built in 'build'"):
+        export_stage(source, out, prefix="side")
+    assert export_stage(source, out, prefix="side", force=True).config["prefix"] == "side"
+    assert not (out / "build").exists()
+
+
+def test_a_foreign_file_beside_the_export_is_refused(small_model: DeployedModel, tmp_path: Path) -> None:
+    source, out = written(small_model, tmp_path / "model"), tmp_path / "export"
+    export_stage(source, out)
+    (out / "main.c").write_text("int main(void) { return 0; }\n", encoding="ascii")
+    with pytest.raises(WouldOverwriteError, match=r"holds 'main\.c'"):
+        export_stage(source, out, prefix="side", force=True)
+    assert (out / "main.c").is_file()
