@@ -17,6 +17,7 @@ from .corpus import Corpus, read_corpus
 from .events import LABELS
 from .formats.mapping import read_map
 from .generate import PLANS, CorpusPlan, n_cores, shipped_plan
+from .recording import quality_of
 from .stages import ImportSettings, generate_stage, import_stage
 
 
@@ -120,6 +121,7 @@ def _events(corpus: Corpus) -> list[dict[str, object]]:
             "label": event.label,
             "rttf_ms": None if math.isnan(event.rttf_s) else 1e3 * event.rttf_s,
             "speed_kmh": None if math.isnan(event.speed_kmh) else event.speed_kmh,
+            "quality": quality_of(event),
             "provenance": event.provenance,
         }
         for event in corpus
@@ -141,7 +143,7 @@ def _by_mode(title: str, events: EventTable) -> str:
 
 
 def _by_event(title: str, corpus: Corpus) -> str:
-    """One line an event, then where each comes from."""
+    """One line an event, then the quality of its channels and where it comes from."""
     rows = [
         (
             event.name,
@@ -150,10 +152,11 @@ def _by_event(title: str, corpus: Corpus) -> str:
             "-" if math.isnan(event.speed_kmh) else f"{event.speed_kmh:.2f}",
             "-" if math.isnan(event.rttf_s) else f"{1e3 * event.rttf_s:.1f}",
             event.main_lsb.size,
+            len(quality_of(event)),
         )
         for event in corpus
     ]
-    parts = [table(title, ["event", "mode", "label", "km/h", "required ms", "samples"], rows)]
+    parts = [table(title, ["event", "mode", "label", "km/h", "required ms", "samples", "on quality"], rows)]
     for event in corpus:
         parts.append("\n".join([f"{event.name}:", *(f"  {line}" for line in event.provenance.splitlines())]))
     return "\n\n".join(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,15 @@ from .cfc import cfc
 from .corpus import Event
 from .criteria import delta_v_mps, free_flight_m
 from .figures import svg_of
-from .recording import LABEL_CFC, Channel
+from .recording import LABEL_CFC, Channel, ChannelInfo, quality_lines, quality_of
 from .sensor import Counts, SensorPair, SensorSpec
 from .trace import Float, Trace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+MOST_LINES = 8
+"""Lines on quality that a figure has room for."""
 
 SHOWN_M = 0.5
 """Free flight is drawn up to here: by then every occupant has met the bag or the wheel; assumed."""
@@ -39,6 +43,8 @@ class View:
     basis_name : str
     rttf_s : float
         Required time to fire from contact; NaN where nothing is required.
+    quality : tuple of str
+        What is known of the signal's health; written below the curves.
     """
 
     title: str
@@ -46,6 +52,7 @@ class View:
     basis: Trace
     basis_name: str
     rttf_s: float
+    quality: tuple[str, ...] = ()
 
     @property
     def moved(self) -> tuple[Float, Float, Float]:
@@ -72,7 +79,8 @@ def event_view(event: Event, sensors: SensorPair) -> View:
     said = [event.source, event.mode.replace("_", " "), event.label.replace("_", "-")]
     if not math.isnan(event.speed_kmh):
         said.append(f"{event.speed_kmh:.1f} km/h")
-    return View(f"{event.name}: {', '.join(said)}", tuple(curves), basis, basis_name, event.rttf_s)
+    title = f"{event.name}: {', '.join(said)}"
+    return View(title, tuple(curves), basis, basis_name, event.rttf_s, tuple(quality_of(event)))
 
 
 def channel_view(recording_name: str, source: str, channel: Channel) -> View:
@@ -89,7 +97,12 @@ def channel_view(recording_name: str, source: str, channel: Channel) -> View:
     info = channel.info
     title = f"{recording_name}: {source}, {info.name}, {info.place.code or 'no place'} {info.axis}; {offset}"
     curves = (("as recorded", trace), _smooth(trace, info.filter_class, "as recorded"))
-    return View(title, curves, trace, "as recorded", math.nan)
+    known = [f"{info.name}: {line}" for line in [*_refused(info), *quality_lines(info)]]
+    return View(title, curves, trace, "signal as recorded", math.nan, tuple(known))
+
+
+def _refused(info: ChannelInfo) -> list[str]:
+    return [f"REFUSED for use: {info.refusal}"] if info.refusal else []
 
 
 def _smooth(trace: Trace, filter_class: int, name: str) -> tuple[str, Trace]:
@@ -125,6 +138,11 @@ def figure(view: View) -> Figure:
     if moved_m.size and moved_m.max() > SHOWN_M:
         way.set_ylim(max(float(moved_m.min()), -SHOWN_M) * 1e3 - 20.0, SHOWN_M * 1e3)
     way.set(ylabel="free flight in mm", xlabel="time from first contact in ms")
+    if view.quality:
+        lines = [line for known in view.quality[:MOST_LINES] for line in textwrap.wrap(known, 130)]
+        if len(view.quality) > MOST_LINES:
+            lines.append(f"and {len(view.quality) - MOST_LINES} more lines on quality")
+        made.supxlabel("\n".join(lines), x=0.01, horizontalalignment="left", fontsize="x-small")
     return made
 
 

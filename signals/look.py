@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,12 @@ from .batches import CorpusFile, CorpusInMemory, EventSource, open_corpus
 from .corpus import MANIFEST, Corpus, Event, read_event
 from .criteria import RttfRule
 from .formats import read_recording
-from .formats.mapping import RecordingMap
-from .recording import Channel, ChannelInfo, Recording, recording_events
+from .formats.mapping import CsvChannel, DataMap, RecordingMap
+from .recording import Channel, ChannelInfo, Recording, duplicates, quality_lines, quality_of, recording_events
 from .sensor import SensorPair, SensorSpec
+
+SELF_STATING = ("nhtsa_ev5", "iso_mme")
+"""Formats that list more channels than an import needs, and say what each is."""
 
 MOST_LISTED = 30
 """A corpus of more events is told by mode, not event by event."""
@@ -131,7 +133,7 @@ class InRecording:
         }
 
 
-def look(path: Path, mapping: RecordingMap | None = None) -> InCorpus | InRecording:
+def look(path: Path, mapping: RecordingMap | None = None, *, channel: str | None = None) -> InCorpus | InRecording:
     """Open what is at ``path``: a corpus folder (or its manifest), or a recording of any known format.
 
     Parameters
@@ -139,6 +141,8 @@ def look(path: Path, mapping: RecordingMap | None = None) -> InCorpus | InRecord
     path : Path
     mapping : RecordingMap or None
         What a recording does not say; a corpus needs none.
+    channel : str or None
+        Channel to read besides those that serve an import, where the recording itself says what it is.
 
     Raises
     ------
@@ -154,18 +158,17 @@ def look(path: Path, mapping: RecordingMap | None = None) -> InCorpus | InRecord
         if mapping is not None:
             raise CorpusError(f"{folder}: is a corpus, which says everything itself; leave --map out")
         return InCorpus(open_corpus(folder))
-    return InRecording(read_recording(path, mapping))
+    recording = read_recording(path, mapping)
+    is_missing = channel is not None and channel not in {one.info.name for one in recording.channels}
+    if is_missing and recording.kind in SELF_STATING:
+        return InRecording(read_recording(path, _with_channel(mapping or RecordingMap(), str(channel))))
+    return InRecording(recording)
 
 
-def duplicates(channels: Sequence[Channel]) -> dict[str, str]:
-    """Name of each of ``channels`` whose samples equal those of an earlier one, with the name of that one."""
-    first: dict[tuple[float, float, bytes], str] = {}
-    twins = {}
-    for channel in channels:
-        key = (channel.rate_hz, channel.t0_s, channel.values.tobytes())
-        if (earlier := first.setdefault(key, channel.info.name)) != channel.info.name:
-            twins[channel.info.name] = earlier
-    return twins
+def _with_channel(mapping: RecordingMap, name: str) -> RecordingMap:
+    """The map with one more channel to read, of which it states nothing."""
+    data = mapping.data or DataMap()
+    return replace(mapping, data=replace(data, channels=(*data.channels, CsvChannel(name))))
 
 
 def _number(name: str | None, names: list[str], where: str) -> int:
@@ -229,15 +232,13 @@ def _told(event: Event) -> dict[str, Any]:
         "rttf_ms": _finite(event.rttf_s * 1e3),
         "first_sample_ms": event.first_sample_s * 1e3,
         "n_samples": event.main_lsb.size,
+        "quality": quality_of(event),
         "provenance": event.provenance.splitlines(),
     }
 
 
 def _channel(info: ChannelInfo, twin: str | None) -> dict[str, Any]:
     """A channel without its samples; its quality is what the source says and what its samples show."""
-    quality = [f"status {info.status}"] if info.status else []
-    quality += info.notes
-    quality += [f"same samples as {twin}"] if twin else []
     return {
         "name": info.name,
         "description": info.description,
@@ -252,7 +253,7 @@ def _channel(info: ChannelInfo, twin: str | None) -> dict[str, Any]:
         "filter_class": info.filter_class,
         "prefilter_hz": _finite(info.prefilter_hz),
         "offset": info.offset,
-        "quality": quality,
+        "quality": quality_lines(info, twin),
         "refusal": info.refusal,
         "is_read": False,
     }

@@ -47,8 +47,8 @@ def _source(command: Command) -> Command:
     return click.argument("path", type=click.Path(path_type=Path))(command)
 
 
-def _open(path: Path, map_path: Path | None) -> InCorpus | InRecording:
-    return look(path, None if map_path is None else read_map(map_path))
+def _open(path: Path, map_path: Path | None, channel: str | None = None) -> InCorpus | InRecording:
+    return look(path, None if map_path is None else read_map(map_path), channel=channel)
 
 
 @signals_command.command("show")
@@ -101,7 +101,7 @@ def plot_command(
         raise click.UsageError("--event and --channel both say what to plot; give one of them")
     if out.exists() and not force:
         raise WouldOverwriteError(f"{out}: is there already; --force replaces it")
-    source = _open(path, map_path)
+    source = _open(path, map_path, channel_name)
     if channel_name is not None:
         if isinstance(source, InCorpus):
             raise ConfigError(f"{path}: is a corpus, which has events and no channels; choose one with --event")
@@ -115,7 +115,8 @@ def plot_command(
     write_bytes(out, figure_svg(view))
     numbers = summary(view)
     said = ", ".join(f"{name} {value:.1f}" for name, value in numbers.items() if value is not None)
-    emit({"plot": str(out), "title": view.title, **numbers}, f"{out}: {view.title}\n{said}", as_json=as_json)
+    document = {"plot": str(out), "title": view.title, **numbers, "quality": list(view.quality)}
+    emit(document, "\n".join([f"{out}: {view.title}", said, *view.quality]), as_json=as_json)
 
 
 @signals_command.command("stats")

@@ -19,7 +19,7 @@ from .cfc import cfc
 from .corpus import MEASURED, Event
 from .criteria import RttfRule, required_ttf_s
 from .events import LABELS, MUST_FIRE, UNLABELLED
-from .sensor import Counts, SensorPair, sense_trace
+from .sensor import Counts, SensorPair, SensorSpec, sense_trace
 from .trace import Float, Trace
 
 LEFT = "left"
@@ -38,6 +38,9 @@ MEDIAN = "median"
 NO_OFFSET = "none"
 OFFSET_RULES = (PRETRIGGER, MEDIAN, NO_OFFSET)
 """How a channel's zero is found: mean before contact; median of all; or the source has already taken it off."""
+
+QUALITY = "quality of "
+"""How a line of an event's provenance starts that says what is known of a channel's health."""
 
 LABEL_CFC = 60
 """Class of the signal that required times are computed from (vehicle structure, SAE J211)."""
@@ -373,8 +376,11 @@ def _event(
     vehicle = next(vehicle for vehicle in recording.vehicles if vehicle.number == position.vehicle)
     main, safing = recording.channel(position.main.name), recording.channel(position.safing.name)
     remarks = list(position.remarks)
-    axes = [(c.values.size, c.rate_hz, c.t0_s) for c in (main, safing)]
-    if axes[0] != axes[1]:
+    if (main.rate_hz, main.t0_s) == (safing.rate_hz, safing.t0_s) and main.values.size != safing.values.size:
+        n_both = min(main.values.size, safing.values.size)
+        remarks.append(f"the first {n_both} samples used, which {main.info.name} and {safing.info.name} both have")
+        main, safing = (Channel(c.info, c.values[:n_both], c.rate_hz, c.t0_s) for c in (main, safing))
+    elif (main.rate_hz, main.t0_s) != (safing.rate_hz, safing.t0_s):
         remarks.append(f"{safing.info.name} has another time axis than {main.info.name} and was not used")
         safing = main
     decel, offset_done = main.without_offset()
@@ -391,6 +397,9 @@ def _event(
         seen_by_safing, offset_done = safing.without_offset()
         said.append(f"safing sensor: {_told(safing.info)}; {offset_done}")
     said += remarks
+    said += _quality_said(recording, main, safing)
+    main_lsb, safing_lsb = _counts(decel, sensors, "main"), _counts(seen_by_safing, sensors, "safing")
+    said += _limit_said("main", main_lsb, sensors.main) + _limit_said("safing", safing_lsb, sensors.safing)
     said += [
         f"refused {info.name} ({info.place.code} {info.axis}): {info.refusal}"
         for info in refused
@@ -413,8 +422,8 @@ def _event(
         rttf_s=rttf_s,
         speed_kmh=recording.speed_kmh,
         first_sample_s=decel.t0_s,
-        main_lsb=_counts(decel, sensors, "main"),
-        safing_lsb=_counts(seen_by_safing, sensors, "safing"),
+        main_lsb=main_lsb,
+        safing_lsb=safing_lsb,
         provenance="\n".join(said),
         physical_decel_g=decel.decel_g,
         physical_rate_hz=decel.rate_hz,
@@ -457,10 +466,57 @@ def _told(info: ChannelInfo) -> str:
     """One phrase on a channel for provenance."""
     parts = [f"{info.name}, {info.place.code} {info.axis}, {info.redundancy}"]
     parts += [info.sensor_id] if info.sensor_id else []
-    parts += [f"status {info.status}"] if info.status else []
     parts += [] if math.isnan(info.prefilter_hz) else [f"pre-filter {info.prefilter_hz:g} Hz"]
     parts += [f"already of CFC {info.filter_class}"] if info.filter_class else []
     parts += [f'"{info.description}"'] if info.description else []
     parts += [info.stands_in] if info.stands_in else []
-    parts += list(info.notes)
     return ", ".join(parts)
+
+
+def quality_lines(info: ChannelInfo, twin: str | None = None) -> list[str]:
+    """What is known of a channel's health, one sentence a line; what the source says comes first.
+
+    Parameters
+    ----------
+    info : ChannelInfo
+    twin : str or None
+        Name of an earlier channel with the same samples.
+    """
+    lines = [f"status {info.status}"] if info.status else []
+    lines += info.notes
+    lines += [f"same samples as {twin}: one of them is a copy"] if twin else []
+    return lines
+
+
+def quality_of(event: Event) -> list[str]:
+    """The lines of an event's provenance that speak of quality, without their common start."""
+    return [line.removeprefix(QUALITY) for line in event.provenance.splitlines() if line.startswith(QUALITY)]
+
+
+def duplicates(channels: Sequence[Channel]) -> dict[str, str]:
+    """Name of each of ``channels`` whose samples equal those of an earlier one, with the name of that one."""
+    first: dict[tuple[float, float, bytes], str] = {}
+    twins = {}
+    for channel in channels:
+        key = (channel.rate_hz, channel.t0_s, channel.values.tobytes())
+        if (earlier := first.setdefault(key, channel.info.name)) != channel.info.name:
+            twins[channel.info.name] = earlier
+    return twins
+
+
+def _quality_said(recording: Recording, main: Channel, safing: Channel) -> list[str]:
+    """Lines of provenance on the channels that an event uses."""
+    twins = duplicates(recording.channels)
+    said = []
+    for channel in (main,) if safing is main else (main, safing):
+        lines = quality_lines(channel.info, twins.get(channel.info.name)) or ["nothing stated, nothing found"]
+        said += [f"{QUALITY}{channel.info.name}: {line}" for line in lines]
+    return said
+
+
+def _limit_said(which: str, counts: Counts, spec: SensorSpec) -> list[str]:
+    """A line on counts that the stand-in sensor itself clips."""
+    n_clipped = int((np.abs(counts.astype(np.int64)) >= spec.clamp_lsb).sum())
+    if not n_clipped:
+        return []
+    return [f"{QUALITY}{which} counts: {n_clipped} at the sensor's limit of {float(spec.lsb) * spec.clamp_lsb:g} g"]

@@ -10,7 +10,7 @@ from crumple.signals.trace import Trace
 
 from .mapping import CsvChannel, RecordingMap
 
-SELF_STATED = ("unit", "polarity", "axis", "side", "place", "filter_class", "offset")
+SELF_STATED = ("unit", "polarity", "axis", "side", "place", "filter_class", "offset", "clips_at")
 """Statements that mean nothing to a file which makes them itself."""
 
 SHORTEST = 2

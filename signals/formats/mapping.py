@@ -35,6 +35,7 @@ class CsvChannel:
     place: Annotated[str | None, Field(min_length=1, description="where the sensor sits, in words")] = None
     filter_class: Annotated[Literal[0, 60, 180, 600, 1000] | None, Field(description="CFC already applied")] = None
     offset: Annotated[Literal["pretrigger", "median", "none"] | None, Field(description="how zero is found")] = None
+    clips_at: Annotated[float | None, Field(gt=0, description="limit of the sensor, in the column's unit")] = None
     valid_until_ms: Annotated[float | None, Field(description="no valid data after, in ms from contact")] = None
     stand_in_g_per_unit: Annotated[
         float | None,

@@ -31,9 +31,9 @@ from crumple.signals.recording import (
     Vehicle,
     choose_positions,
 )
-from crumple.signals.trace import Float
+from crumple.signals.trace import Float, Trace
 
-from .amended import with_channel_statements
+from .amended import valid_until, with_channel_statements
 from .mapping import RecordingMap, with_statements
 from .text import MAX_SAMPLES, FileBytes, number_rows, parse_integer, parse_number, read_limited, text_lines
 
@@ -74,6 +74,10 @@ STATUS_REFUSALS = {
     "MN": "DASTAT MN: meaningless data",
 }
 GOOD_STATUS = ("AM", "CM")
+NO_VALID_DATA = re.compile(r"\bno valid data(?: after\s*([0-9]{1,5}(?:\.[0-9]{1,3})?)\s*ms)?", re.IGNORECASE)
+"""How laboratories comment a channel that broke, and when."""
+
+MOST_MARKED = 12
 TIME_UNIT = "SEC"
 ACCELERATION_UNIT = "G'S"
 
@@ -99,6 +103,7 @@ class Curve:
     last: int
     delt_us: float
     where: str
+    valid_until_ms: float | None
 
     @property
     def n_samples(self) -> int:
@@ -185,10 +190,24 @@ def read_nhtsa_ev5(
             ("date", test.fields[3]),
             ("type and configuration", f"{test.fields[7]} {test.fields[8]}"),
             ("impact angle and offset", f"{test.fields[15] or 'unknown'} deg, {test.fields[16] or 'unknown'} mm"),
+            *_marked(listed),
         ),
         files=tuple(file.named_digest for file in files),
     )
     return with_statements(with_channel_statements(recording, mapping), mapping)
+
+
+def _marked(listed: list[Curve]) -> list[tuple[str, str]]:
+    """The channels that the laboratory marks as anything else than good, whether they serve here or not."""
+    marked = [
+        f"{curve.info.name} ({curve.info.place.code} {curve.info.axis}, {curve.info.status or 'no status'}:"
+        f" {curve.info.description})"
+        for curve in listed
+        if curve.info.status not in GOOD_STATUS
+    ]
+    if len(marked) > MOST_MARKED:
+        marked = [*marked[:MOST_MARKED], f"and {len(marked) - MOST_MARKED} more"]
+    return [("channels that the laboratory marks as not good", "; ".join(marked))] if marked else []
 
 
 def _header_paths(folder: Path) -> list[Path]:
@@ -286,7 +305,11 @@ def _curve(record: Record) -> Curve:
         if redundancy is None:
             refusals.append(f"CHSTAT {fields[18]!r}, expected P or R")
     peak_percent = _number_or_nan(fields[12], where, "CHLMAX")
-    notes = [f"comment: {note.strip()}" for note in [fields[19].partition(":")[2]] if note.strip()]
+    comment = fields[19].partition(":")[2].strip()
+    notes = [f"comment: {comment}"] if comment else []
+    until = NO_VALID_DATA.search(comment)
+    if until and not until.group(1) and not refusals and rank is not None:
+        refusals.append(f"the laboratory says: {comment}")
     if peak_percent > 100:
         notes.append(f"reached {peak_percent:g} % of the sensor's rating")
     info = ChannelInfo(
@@ -313,7 +336,8 @@ def _curve(record: Record) -> Curve:
         )
     if not 2.0 <= delt_us <= 1e6:
         raise TraceFormatError(f"{where}: DELT is {delt_us:g} microseconds, expected 2 to 1000000")
-    return Curve(number, info, first, last, delt_us, where)
+    until_ms = float(until.group(1)) if until and until.group(1) else None
+    return Curve(number, info, first, last, delt_us, where, until_ms)
 
 
 def _number_or_nan(text: str, where: str, what: str) -> float:
@@ -412,7 +436,12 @@ def _channel(file: FileBytes, curve: Curve) -> Channel:
     _check_time(file, table[:, 0], expected_s, curve)
     rate_hz, t0_s = 1e6 / curve.delt_us, float(expected_s[0])
     values = table[:, 1]
-    info = replace(curve.info, notes=curve.info.notes + quality_notes(values, rate_hz, t0_s))
+    notes = curve.info.notes
+    if curve.valid_until_ms is not None:
+        kept, remark = valid_until(Trace(curve.info.name, values, rate_hz, t0_s), curve.valid_until_ms)
+        values = kept.accel_g
+        notes += (f"{remark} (stated by the laboratory)",) if remark else ()
+    info = replace(curve.info, notes=notes + quality_notes(values, rate_hz, t0_s))
     return Channel(info, values, rate_hz, t0_s)
 
 

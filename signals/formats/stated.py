@@ -62,7 +62,7 @@ STATEMENTS = {
 }
 """What must be known of a channel, each with a line to propose."""
 
-VOLUNTARY = {"valid_until_ms", "stand_in_g_per_unit"}
+VOLUNTARY = {"clips_at", "valid_until_ms", "stand_in_g_per_unit"}
 """What a map may add, and nobody misses."""
 
 assert {field.name for field in fields(CsvChannel)} == set(STATEMENTS) | VOLUNTARY
@@ -167,7 +167,7 @@ def stated_channel(
     sign = 1.0 if stated.polarity == "j211" else -1.0
     unit = str(stated.unit)
     accel_g = values * (sign * (G_PER_UNIT[unit] if unit in G_PER_UNIT else float(stated.stand_in_g_per_unit or 1.0)))
-    notes: list[str] = []
+    notes: list[str] = _clipped(stated, values)
     if axis.time_s is None:
         assert axis.rate_hz is not None and axis.first_sample_s is not None, "the reader asks for them"
         trace = Trace(name, accel_g, axis.rate_hz, axis.first_sample_s)
@@ -199,6 +199,15 @@ def stated_channel(
         stands_in=words,
     )
     return Channel(info, trace.accel_g, trace.rate_hz, trace.t0_s)
+
+
+def _clipped(stated: CsvChannel, values: Float) -> list[str]:
+    """What the stated limit of the sensor shows: samples that may have been larger."""
+    if stated.clips_at is None:
+        return []
+    at_limit = np.flatnonzero(np.abs(values) >= stated.clips_at)
+    told = f", the first is sample {at_limit[0] + 1}" if at_limit.size else ""
+    return [f"clipped: {at_limit.size} samples reach the limit of {stated.clips_at:g} {stated.unit} (map){told}"]
 
 
 def _resampled(trace: Trace, axis: Axis, rate_hz: float, notes: list[str]) -> Trace:

@@ -192,6 +192,31 @@ def test_a_remark_behind_a_good_status_is_kept(test_folder: Path) -> None:
     assert "comment: questionable after 61 ms" in left.provenance
 
 
+def test_what_the_laboratory_says_is_invalid_is_cut_off_and_said(test_folder: Path) -> None:
+    damage(
+        test_folder,
+        "v00001.EV5",
+        replaced("LEFT REAR SEAT CROSSMEMBER X\n", "LEFT REAR SEAT CROSSMEMBER X: No valid data after 40ms\n"),
+    )
+    recording = read_recording(test_folder)
+    channel = recording.channel("curve 1")
+    assert channel.t0_s + (channel.values.size - 1) / channel.rate_hz == pytest.approx(0.040)
+    left, right = recording_events(recording, SensorPair(), RttfRule())
+    assert "quality of curve 1: no valid data after 40 ms: the first" in left.provenance
+    assert f"the first {channel.values.size} samples used, which curve 1 and curve 2 both have" in left.provenance
+    assert left.physical_decel_g.size == channel.values.size < right.physical_decel_g.size
+
+
+def test_a_channel_without_any_valid_data_is_refused_whatever_its_status(test_folder: Path) -> None:
+    damage(
+        test_folder,
+        "v00001.EV5",
+        replaced("LEFT REAR SEAT CROSSMEMBER X\n", "LEFT REAR SEAT CROSSMEMBER X: No valid data\n"),
+    )
+    left = recording_events(read_recording(test_folder), SensorPair(), RttfRule())[0]
+    assert "refused curve 1 (FLLR X): the laboratory says: No valid data" in left.provenance
+
+
 # -- damage --------------------------------------------------------------------------------------------
 
 CHANNEL_DAMAGE: dict[str, tuple[Damage, str]] = {
@@ -357,6 +382,8 @@ def test_the_camry_channels_have_the_extremes_that_were_computed_elsewhere() -> 
     engine = recording.channel("curve 96")
     assert engine.info.status == "CF" and engine.values.size == 1170
     assert any("No valid data after 67ms" in note for note in engine.info.notes)
+    marked = dict(recording.facts)["channels that the laboratory marks as not good"]
+    assert "curve 96 (ENGN X, CF: BOTTOM OF ENGINE X: No valid data after 67ms)" in marked
 
 
 @needs_camry
