@@ -16,7 +16,9 @@ CONTROLLER_SOURCES = (
     "loop.c",
     "watchdog.c",
     "controller.c",
+    "mirror.c",
     "drive.c",
+    "inject.c",
 )
 MODEL_SOURCES = ("crumple_model.c", "crumple_calibration.c", "crumple_selftest.c")
 

@@ -59,6 +59,7 @@ void controller_init_with(controller *self, const crumple_parameters *parameters
     self->memory.plant_key = 0u;
     self->memory.trouble = 0u;
     self->parameters = parameters;
+    self->parameters_sum = 0u;
     self->reserve = CONTROLLER_RESERVE_SAMPLES;
     controller_power_on(self);
 }
@@ -133,6 +134,23 @@ static void safing_path(controller *self, uint32_t word, perception *seen, contr
     output->armed = seen->armed;
 }
 
+/* A sum that every single changed bit of the parameters changes; a hundredth of the work of their CRC. */
+static uint32_t sum_of(const crumple_parameters *parameters)
+{
+    const uint64_t bias = (uint64_t)parameters->output_bias;
+    uint32_t sum = (uint32_t)(bias & 0xFFFFFFFFu) + (uint32_t)(bias >> 32u);
+    for (size_t j = 0u; j < CRUMPLE_HIDDEN; ++j) {
+        const int32_t output_weight = parameters->output_weight[j];
+        sum += (uint32_t)parameters->hidden_bias[j];
+        sum += (uint32_t)output_weight;
+        for (size_t i = 0u; i < CRUMPLE_BLOCKS; ++i) {
+            const int32_t weight = parameters->hidden_weight[j][i];
+            sum += (uint32_t)weight;
+        }
+    }
+    return sum;
+}
+
 /* Trouble found by the tests at start; 0 when all pass. */
 static uint32_t self_test(const crumple_parameters *parameters)
 {
@@ -156,6 +174,7 @@ static void start(controller *self)
     } else {
         const uint32_t trouble = self_test(self->parameters);
         self->memory.trouble |= trouble;
+        self->parameters_sum = sum_of(self->parameters);
         enter(self, (trouble == 0u) ? CONTROLLER_INIT : CONTROLLER_FAULT);
     }
 }
@@ -163,10 +182,16 @@ static void start(controller *self)
 /* Both paths, and what follows from them, while nothing has fired. */
 static void watch(controller *self, const perception *seen)
 {
-    if (seen->sensor_trouble != 0u) {
-        self->memory.trouble |= seen->sensor_trouble;
+    const bool fires = seen->fire_request && seen->armed;
+    const bool due = (self->samples_in_mode % CONTROLLER_PARAMETERS_SAMPLES) == 0u;
+    uint32_t trouble = seen->sensor_trouble;
+    if ((fires || due) && (sum_of(self->parameters) != self->parameters_sum)) {
+        trouble |= TROUBLE_PARAMETERS;
+    }
+    if (trouble != 0u) {
+        self->memory.trouble |= trouble;
         enter(self, CONTROLLER_FAULT);
-    } else if (seen->fire_request && seen->armed) {
+    } else if (fires) {
         self->memory.locked = CONTROLLER_LOCKED;
         enter(self, CONTROLLER_FIRE);
         loop_start(&self->loops[0]);

@@ -33,6 +33,9 @@
 #define CONTROLLER_WAKE_UP_SAMPLES 2u
 #define CONTROLLER_SLEEP_SAMPLES CONTROLLER_MS(20u)
 
+/* Parameters are summed again this often while nothing happens, and at the very moment of firing (assumed: 32 ms). */
+#define CONTROLLER_PARAMETERS_SAMPLES 64u
+
 /* The second stage follows 10 ms after the first if the discrimination still asks for it (5 to 40 ms is common, assumed),
  * else after 120 ms to dispose of it, as one maker does. */
 #define CONTROLLER_SECOND_STAGE_SAMPLES CONTROLLER_MS(10u)
@@ -63,7 +66,7 @@ typedef enum {
 } controller_mode;
 
 /* Trouble codes, kept in the non-volatile memory. */
-#define TROUBLE_PARAMETERS 0x001u     /* CRC of the parameters */
+#define TROUBLE_PARAMETERS 0x001u     /* CRC of the parameters at start, or their sum later */
 #define TROUBLE_SELFTEST 0x002u       /* known answers */
 #define TROUBLE_MAIN_DROPOUT 0x004u
 #define TROUBLE_MAIN_STUCK 0x008u
@@ -86,6 +89,7 @@ typedef struct {
 typedef struct {
     controller_memory memory;
     const crumple_parameters *parameters;
+    uint32_t parameters_sum; /* taken when their CRC was found right */
     controller_mode mode;
     uint32_t mode_complement;
     uint32_t samples_in_mode;

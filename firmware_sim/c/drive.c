@@ -12,7 +12,7 @@ static controller_input healthy(uint32_t tick, int16_t main_lsb, int16_t safing_
 
 size_t drive_controller_size(void)
 {
-    return sizeof(controller);
+    return sizeof(mirrored_controller);
 }
 
 size_t drive_input_size(void)
@@ -25,29 +25,29 @@ size_t drive_output_size(void)
     return sizeof(controller_output);
 }
 
-void drive_start(controller *self, const crumple_parameters *parameters)
+void drive_start(mirrored_controller *self, const crumple_parameters *parameters)
 {
-    controller_init_with(self, (parameters != NULL) ? parameters : &crumple_built_in);
+    mirrored_init_with(self, (parameters != NULL) ? parameters : &crumple_built_in);
     /* One tick of OFF_RESET, then INIT; the clock ends one period before zero, where recordings begin. */
     for (uint32_t k = CONTROLLER_INIT_SAMPLES + 1u; k > 0u; --k) {
         const controller_input input = healthy(0u - k, 0, 0);
-        (void)controller_step(self, &input);
+        (void)mirrored_step(self, &input);
     }
 }
 
-void drive_inputs(controller *self, const controller_input *input, size_t n, controller_output *output)
+void drive_inputs(mirrored_controller *self, const controller_input *input, size_t n, controller_output *output)
 {
     for (size_t k = 0u; k < n; ++k) {
-        output[k] = controller_step(self, &input[k]);
+        output[k] = mirrored_step(self, &input[k]);
     }
 }
 
-void drive_counts(controller *self, const int16_t *main_lsb, const int16_t *safing_lsb, size_t n,
+void drive_counts(mirrored_controller *self, const int16_t *main_lsb, const int16_t *safing_lsb, size_t n,
                   controller_output *output)
 {
     for (size_t k = 0u; k < n; ++k) {
         const controller_input input = healthy((uint32_t)k, main_lsb[k], safing_lsb[k]);
-        output[k] = controller_step(self, &input);
+        output[k] = mirrored_step(self, &input);
     }
 }
 
@@ -65,11 +65,11 @@ static void note(int32_t *first, bool is_true, size_t sample)
     }
 }
 
-void drive_batch(const controller *started, const int16_t *main_lsb, const int16_t *safing_lsb, size_t n_recordings,
+void drive_batch(const mirrored_controller *started, const int16_t *main_lsb, const int16_t *safing_lsb, size_t n_recordings,
                  size_t n_samples, drive_result *result)
 {
     for (size_t r = 0u; r < n_recordings; ++r) {
-        controller self = *started;
+        controller self = started->live.state;
         drive_result one = {-1, -1, -1, {-1, -1}, 0u, 0u};
         for (size_t k = 0u; k < n_samples; ++k) {
             const size_t at = (r * n_samples) + k;
