@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,9 @@ TROUBLES = (
 
 FRAME_DATA_MAX = 30720
 """Largest magnitude of a count that a sensor's word can carry; beyond it lie error codes."""
+
+ERROR_CODE = np.int16(-32768)
+"""A payload by which a sensor says that it has no sample."""
 
 LOOP_DTYPE = np.dtype([("resistance_mohm", np.uint16), ("leakage", np.uint8)], align=True)
 INPUT_DTYPE = np.dtype(
@@ -206,14 +211,26 @@ class Controller:
         self._library.drive_inputs(self._started(), _at(given), ctypes.c_size_t(given.size), _at(outputs))
         return Timeline.from_outputs(outputs)
 
-    def run_batch(self, main_lsb: Counts, safing_lsb: Counts) -> NDArray[Any]:
+    def run_batch(
+        self,
+        main_lsb: Counts,
+        safing_lsb: Counts,
+        *,
+        main_lost: NDArray[np.bool_] | None = None,
+        safing_lost: NDArray[np.bool_] | None = None,
+        n_threads: int = 1,
+    ) -> NDArray[Any]:
         """Run many recordings of equal length, each from power-on, and keep only what each came to.
 
-        Releases the interpreter's lock, so that threads run batches side by side.
+        The C runs without the interpreter's lock, so that threads share the recordings out between the cores.
 
         Parameters
         ----------
         main_lsb, safing_lsb : ndarray of int16, shape (n_recordings, n_samples)
+        main_lost, safing_lost : ndarray of bool, same shape, or None
+            Frames that did not arrive. Such a frame is sent as an error code: the controller takes both alike.
+        n_threads : int
+            The result does not depend on it.
 
         Returns
         -------
@@ -222,12 +239,27 @@ class Controller:
         Raises
         ------
         SignalError
-            As ``run`` does.
+            As ``run`` does, or lost frames of another shape.
         """
         main, safing = _rows(main_lsb, safing_lsb, dimensions=2)
+        main, safing = _without("main", main, main_lost), _without("safing", safing, safing_lost)
         results = np.zeros(main.shape[0], dtype=RESULT_DTYPE)
-        n_recordings, n_samples = (ctypes.c_size_t(n) for n in main.shape)
-        self._library.drive_batch(self._started(), _at(main), _at(safing), n_recordings, n_samples, _at(results))
+        started = self._started()
+
+        def run(rows: slice) -> None:
+            part = main[rows], safing[rows], results[rows]
+            n_recordings, n_samples = (ctypes.c_size_t(n) for n in part[0].shape)
+            self._library.drive_batch(started, _at(part[0]), _at(part[1]), n_recordings, n_samples, _at(part[2]))
+
+        # More parts than threads: events that fire end in a state that costs less, so parts differ in time.
+        edges = np.linspace(0, main.shape[0], 8 * n_threads + 1 if n_threads > 1 else 2).astype(int).tolist()
+        parts = [slice(begin, end) for begin, end in pairwise(edges) if end > begin]
+        if n_threads == 1:
+            for part in parts:
+                run(part)
+        else:
+            with ThreadPoolExecutor(n_threads) as pool:
+                list(pool.map(run, parts))
         return results
 
     def words(self, main_lsb: Counts, safing_lsb: Counts) -> NDArray[Any]:
@@ -269,6 +301,15 @@ def _rows(main_lsb: Counts, safing_lsb: Counts, *, dimensions: int) -> tuple[Cou
         if row.size and (int(row.min()) < -FRAME_DATA_MAX or int(row.max()) > FRAME_DATA_MAX):
             raise SignalError(f"{name} counts leave +-{FRAME_DATA_MAX}, what a sensor's word can carry")
     return main, safing
+
+
+def _without(name: str, counts: Counts, lost: NDArray[np.bool_] | None) -> Counts:
+    """Counts with an error code in place of those that were lost."""
+    if lost is None:
+        return counts
+    if lost.shape != counts.shape or lost.dtype != np.bool_:
+        raise SignalError(f"lost {name} frames are {lost.dtype} of shape {lost.shape}, expected bool of {counts.shape}")
+    return np.where(lost, ERROR_CODE, counts)
 
 
 def _at(array: NDArray[Any]) -> ctypes.c_void_p:

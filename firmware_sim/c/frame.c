@@ -1,22 +1,24 @@
 #include "frame.h"
 
 #define PAYLOAD_BITS 16u
-#define CRC_BITS 3u
-#define CRC_START 7u
-#define CRC_POLYNOMIAL 3u /* x + 1; the x^3 is what falls out */
-#define CRC_MASK 7u
+#define FOLDED_MASK 0x7Fu
+
+/* x^7 = 1 modulo x^3 + x + 1: payload bits seven places apart change the CRC alike, so the payload folds to seven bits.
+ * Here is the CRC of each fold, with the start value in it: one look-up instead of sixteen shifts, every tick. */
+static const uint8_t CRC_OF_FOLDED[128] = {
+    1u, 5u, 3u, 7u, 0u, 4u, 2u, 6u, 4u, 0u, 6u, 2u, 5u, 1u, 7u, 3u,
+    6u, 2u, 4u, 0u, 7u, 3u, 5u, 1u, 3u, 7u, 1u, 5u, 2u, 6u, 0u, 4u,
+    7u, 3u, 5u, 1u, 6u, 2u, 4u, 0u, 2u, 6u, 0u, 4u, 3u, 7u, 1u, 5u,
+    0u, 4u, 2u, 6u, 1u, 5u, 3u, 7u, 5u, 1u, 7u, 3u, 4u, 0u, 6u, 2u,
+    2u, 6u, 0u, 4u, 3u, 7u, 1u, 5u, 7u, 3u, 5u, 1u, 6u, 2u, 4u, 0u,
+    5u, 1u, 7u, 3u, 4u, 0u, 6u, 2u, 0u, 4u, 2u, 6u, 1u, 5u, 3u, 7u,
+    4u, 0u, 6u, 2u, 5u, 1u, 7u, 3u, 1u, 5u, 3u, 7u, 0u, 4u, 2u, 6u,
+    3u, 7u, 1u, 5u, 2u, 6u, 0u, 4u, 6u, 2u, 4u, 0u, 7u, 3u, 5u, 1u
+};
 
 static uint32_t crc3(uint32_t payload)
 {
-    uint32_t crc = CRC_START;
-    for (uint32_t k = 0u; k < PAYLOAD_BITS; ++k) {
-        const uint32_t out = ((crc >> (CRC_BITS - 1u)) ^ (payload >> k)) & 1u;
-        crc = (crc << 1u) & CRC_MASK;
-        if (out != 0u) {
-            crc ^= CRC_POLYNOMIAL;
-        }
-    }
-    return crc;
+    return CRC_OF_FOLDED[((payload >> 9u) ^ (payload >> 2u) ^ (payload << 5u)) & FOLDED_MASK];
 }
 
 uint32_t frame_word(int16_t payload)
