@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crumple.errors import ConfigError, TraceFormatError
-from crumple.units import KMH_PER_MPS
+from crumple.units import G0_MPS2, KMH_PER_MPS
 
 from .bands import EARLY_S, band_rms_g
 from .batch import DT_S, PHYSICAL_RATE_HZ, PRETRIGGER_S, after_contact
@@ -116,6 +117,10 @@ class Calibration:
     band_rms_g : ndarray, shape (n_bands, 3)
         5th, 50th and 95th percentile of generated band RMS in the first 25 ms.
     envelopes : tuple of Envelope
+    n_slower : int
+        Measured tests that were slower than ``COMPARED_KMH``, or are wrong: see `is_explained`.
+    explained_peak, explained_crush : Compared
+        The same without those.
     """
 
     n_events: int
@@ -123,6 +128,9 @@ class Calibration:
     crush: Compared
     band_rms_g: Float
     envelopes: tuple[Envelope, ...]
+    n_slower: int
+    explained_peak: Compared
+    explained_crush: Compared
 
     @property
     def is_met(self) -> bool:
@@ -158,13 +166,37 @@ def calibrate(
         crushes.append(hit.body.largest_crush_m * 1e3)
         if shard == 0:
             bands.append(band_rms_g(after_contact(hit.decel_g), PHYSICAL_RATE_HZ, PRETRIGGER_S, EARLY_S))
+    explained = is_explained(real_peak_g, real_crush_mm, COMPARED_KMH)
+    peak_g, crush_mm = np.concatenate(peaks), np.concatenate(crushes)
     return Calibration(
         n_events=n_events,
-        peak=_compared("peak deceleration, CFC 60", "g", real_peak_g, np.concatenate(peaks)),
-        crush=_compared("dynamic crush", "mm", real_crush_mm, np.concatenate(crushes)),
+        peak=_compared("peak deceleration, CFC 60", "g", real_peak_g, peak_g),
+        crush=_compared("dynamic crush", "mm", real_crush_mm, crush_mm),
+        n_slower=int((~explained).sum()),
+        explained_peak=_compared("peak deceleration, CFC 60", "g", real_peak_g[explained], peak_g),
+        explained_crush=_compared("dynamic crush", "mm", real_crush_mm[explained], crush_mm),
         band_rms_g=np.percentile(np.concatenate(bands), QUANTILES, axis=0).T,
         envelopes=tuple(envelope(pulse, n_envelope, seed) for pulse in pulses),
     )
+
+
+def is_explained(peak_g: Float, crush_mm: Float, speed_kmh: float) -> NDArray[np.bool_]:
+    """Whether a test into a fixed wall can have been as fast as ``speed_kmh``: shape (n_tests,).
+
+    The wall does no work on a car that stops over its crush ``c``, so its mean deceleration over ``c`` is ``v^2 / 2c``,
+    and no peak is less than a mean. A test whose peak is less was slower, or one of its two numbers is wrong.
+
+    Parameters
+    ----------
+    peak_g : ndarray, shape (n_tests,)
+        Largest deceleration in g.
+    crush_mm : ndarray, shape (n_tests,)
+        Dynamic crush in mm.
+    speed_kmh : float
+        Speed at first contact.
+    """
+    work_per_kg = peak_g * G0_MPS2 * crush_mm * 1e-3
+    return np.asarray(work_per_kg >= 0.5 * (speed_kmh / KMH_PER_MPS) ** 2)
 
 
 def envelope(pulse: RealPulse, n_events: int, seed: int) -> Envelope:

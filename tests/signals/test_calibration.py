@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crumple.errors import ConfigError, TraceFormatError
 from crumple.signals.bands import band_rms_g
@@ -15,6 +17,7 @@ from crumple.signals.calibration import (
     calibrate,
     envelope,
     figure_svg,
+    is_explained,
     read_peaks,
     read_pulse,
 )
@@ -43,6 +46,29 @@ def test_both_distances_meet_the_goal() -> None:
     np.testing.assert_allclose(result.peak.quantiles()[0], [25.6, 39.5, 56.3], atol=0.06)
     np.testing.assert_allclose(result.crush.quantiles()[0], [443, 654, 796], atol=5)
     assert result.is_met, (result.peak.ks, result.crush.ks)
+
+
+@given(st.floats(5, 100), st.floats(5, 90), st.floats(0.0, 2.0))
+def test_a_stop_over_a_crush_is_explained_by_its_own_speed_and_all_slower_ones(
+    mean_g: float, speed_kmh: float, excess: float
+) -> None:
+    """A constant deceleration stops a car over v^2 / 2a: the least peak there is for that speed and crush."""
+    crush_mm = np.array([1e3 * (speed_kmh / 3.6) ** 2 / (2 * 9.80665 * mean_g)])
+    peak_g = np.array([mean_g * (1 + excess)])
+    assert is_explained(peak_g, crush_mm, speed_kmh * (1 - 1e-9)).all()
+    assert not is_explained(peak_g, crush_mm, speed_kmh * (1 + excess) ** 0.5 * (1 + 1e-6)).any()
+
+
+@needs_recordings
+def test_much_of_the_lower_tails_cannot_have_been_as_fast() -> None:
+    result = calibrate(PEAKS, n_events=1500)
+    assert result.n_slower == 36 and result.explained_peak.real.size == 692 - 36
+    np.testing.assert_allclose(result.explained_peak.quantiles()[0], [28.6, 39.9, 56.8], atol=0.06)
+    np.testing.assert_allclose(result.explained_crush.quantiles()[0], [474, 658, 807], atol=1)
+    assert result.explained_peak.ks < result.peak.ks and result.explained_crush.ks < result.crush.ks
+    table = np.genfromtxt(PEAKS, delimiter=",", names=True, dtype=None, encoding="utf-8")
+    known = next(row for row in table if row["test_id"] == 10146)
+    assert is_explained(np.array([known["calc_peak_g"]]), np.array([known["calc_crush_mm"]]), 57.09).all()
 
 
 @needs_recordings
