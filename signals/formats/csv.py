@@ -19,7 +19,7 @@ from crumple.signals.trace import Float
 
 from .mapping import CsvChannel, CsvMap, RecordingMap, with_statements
 from .stated import SECONDS_PER_UNIT, Axis, missing_statements, stated_channel
-from .text import MAX_SAMPLES, NUMBER_BYTES, FileBytes, parse_number, read_limited, text_lines
+from .text import MAX_SAMPLES, MME_CHANNEL, NUMBER_BYTES, FileBytes, parse_number, read_limited, text_lines
 
 NAME = "csv"
 
@@ -36,7 +36,7 @@ def is_csv(path: Path) -> bool:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return True  # text in UTF-16, which the reader refuses with advice
     lines = [line.strip() for line in head.split(b"\n")[1:40] if line.strip()]
-    if b"\x00" in head or not lines:
+    if b"\x00" in head or not lines or MME_CHANNEL.match(head):
         return False
     holding = sum(any(NUMBER_LIKE.match(part) for part in re.split(rb"[;\t ,]+", line)) for line in lines)
     return 2 * holding >= len(lines)

@@ -31,6 +31,7 @@ from .mapping import RecordingMap, with_statements
 from .text import (
     MAX_FILE_BYTES,
     MAX_SAMPLES,
+    MME_CHANNEL,
     FileBytes,
     number_rows,
     parse_integer,
@@ -50,7 +51,6 @@ DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, 
 """What the standard library raises on damaged archives."""
 
 KEY_WIDTH = 28
-LONE = re.compile(rb"Channel code[ \t]*:", re.IGNORECASE)
 NO_VALUE = ("NOVALUE", "NONE", "")
 EXTREME_TOLERANCE = 1e-5
 """Relative difference allowed between a declared extreme and the samples: declarations carry 6 or 7 digits."""
@@ -198,7 +198,7 @@ def _stated(mapping: RecordingMap | None) -> set[str]:
 def _is_lone_channel(path: Path) -> bool:
     """Whether ``path`` is a file whose first line is a channel's code."""
     with path.open("rb") as stream:
-        return LONE.match(stream.read(256)) is not None
+        return MME_CHANNEL.match(stream.read(256)) is not None
 
 
 def _read_lone(path: Path, mapping: RecordingMap | None) -> Recording:

@@ -22,6 +22,9 @@ MAX_SAMPLES = 5_000_000
 INTEGER = re.compile(r"[+-]?[0-9]{1,15}\Z")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\Z")
 NUMBER_BYTES = b"0123456789+-.eE"
+MME_CHANNEL = re.compile(rb"Channel code[ \t]*:", re.IGNORECASE)
+"""How a channel file of ISO 13499 starts: a header and one column of numbers, which is no table to be mapped."""
+
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 

@@ -1,7 +1,8 @@
 """Coverage-guided fuzzing of the pure-Python readers and the map, with atheris where it is installed.
 
 Run by hand: ``python tests/fuzz/fuzz_atheris.py csv -max_total_time=300 FOLDER``; the first argument names the
-target (csv, ev5_header, ev5_curve, iso_mme, iso_mme_zip or map), the rest goes to libFuzzer. Inputs that raise
+target (csv, ev5_header, ev5_curve, iso_mme, iso_mme_zip,
+iso_mme_lone or map), the rest goes to libFuzzer. Inputs that raise
 anything but an error of ours stop the run and are kept by libFuzzer.
 """
 
@@ -68,12 +69,18 @@ def targets(folder: Path) -> dict[str, Callable[[bytes], object]]:
         path = written("made.zip", data)
         return iso_mme.is_iso_mme(path) and iso_mme.read_iso_mme(path)
 
+    def mme_lone(data: bytes) -> object:
+        path = written("made.001", data)
+        lone = RecordingMap("no_fire", "fuzz", mode="fuzz", vehicle="made")
+        return iso_mme.is_iso_mme(path) and iso_mme.read_iso_mme(path, lone)
+
     return {
         "csv": read_csv,
         "ev5_header": ev5_header,
         "ev5_curve": ev5_curve,
         "iso_mme": mme,
         "iso_mme_zip": mme_zip,
+        "iso_mme_lone": mme_lone,
         "map": lambda data: read_map(written("map.toml", data)),
     }
 

@@ -7,6 +7,7 @@ seed and number. A finding's files are kept under ``--keep``, so that it can be 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import random
 import resource
 import shutil
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -58,6 +60,27 @@ CSV_MAP = RecordingMap(
     ),
 )
 
+
+REPEATED_MAP = RecordingMap(
+    "no_fire",
+    "fuzz",
+    mode="fuzz",
+    csv=CsvMap(
+        "comma",
+        header_lines=1,
+        time_column="t",
+        time_unit="ms",
+        contact_time=0.0,
+        resample_hz=5000.0,
+        longest_gap_s=0.05,
+        repeated_times="mean",
+        channels=(CsvChannel("a", "mm", "j211", "Z", "none", "head", 0, "none", 9.5, 60.0, 0.5),),
+    ),
+)
+"""All that a map can state of one channel: limit, last valid time, stand-in; and what to do with repeated times."""
+
+LONE_MAP = RecordingMap("no_fire", "fuzz", mode="fuzz", vehicle="made")
+"""What the header of a test would say of a channel that comes alone."""
 
 ENDAQ = Path(__file__).resolve().parents[3] / "shared" / "data" / "real" / "endaq-handling" / "SSX70065.IDE"
 """A real recording, since nothing writes this format; left out where it is not there."""
@@ -110,8 +133,10 @@ def outcome(path: Path, mapping: RecordingMap | None) -> str:
     except InputDataError as error:
         return "FINDING memory" if isinstance(error.__cause__, MemoryError) else type(error).__name__
     except ConfigError as error:
-        # Damage to a unit or a time axis inside the file asks the map for it, or contradicts the map.
-        return "ConfigError" if mapping is not None and mapping.data is not None else f"FINDING {error}"
+        # Damage to a unit or a time axis inside the file asks the map for it, or contradicts the map; damage to the
+        # first key of a channel file leaves a text table, whose columns the map does not state.
+        is_fair = mapping is LONE_MAP or (mapping is not None and mapping.data is not None)
+        return "ConfigError" if is_fair else f"FINDING {error}"
     except TooSlowError:
         return "FINDING hang"
     except CrumpleError as error:
@@ -133,6 +158,8 @@ def fuzz(kind: str, source: Path, mapping: RecordingMap | None, cases: int, seed
             shutil.copy(source, work)
         targets = sorted(path for path in work.rglob("*") if path.is_file()) if work.is_dir() else [work]
         originals = {path: path.read_bytes() for path in targets}
+        if (undamaged := outcome(work, mapping)) != "read":
+            sys.exit(f"{kind}: the good file is not read ({undamaged}), so its damage would say nothing")
         for case in range(cases):
             rng = random.Random(f"{kind} {seed} {case}")
             target = rng.choice(targets)
@@ -159,6 +186,27 @@ def data_map(channel: str, **stated: object) -> RecordingMap:
     return RecordingMap("no_fire", "fuzz", mode="fuzz", data=DataMap(channels=(spec,), **stated))  # type: ignore[arg-type]
 
 
+def made_table(folder: Path) -> Path:
+    """A small table whose times repeat and are irregular."""
+    rows = [f"{k // 3 + (k % 3 > 0) * 0.4:.1f},{5 * np.sin(k / 7):.4f}\n" for k in range(120)]
+    path = folder / "made.csv"
+    path.write_text("t,a\n" + "".join(rows), encoding="utf-8")
+    return path
+
+
+def made_workbook(folder: Path) -> Path:
+    """A small workbook of two sheets, by the writer that the reader's own tests use."""
+    where = TRACES.parent / "signals" / "workbooks.py"
+    spec = importlib.util.spec_from_file_location("workbooks", where)
+    assert spec is not None and spec.loader is not None
+    books = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(books)
+    rows = [["t", "a"], *([k / 5000, float(np.sin(k / 5.0))] for k in range(40))]
+    path = folder / "made.xls"
+    path.write_bytes(books.workbook({"Notes": [["of a test"]], "Sheet1": rows}))
+    return path
+
+
 def made_binary(folder: Path) -> dict[str, tuple[Path, RecordingMap | None]]:
     """Small good files of the binary formats, made by their own libraries, each with its map."""
     accel_g = np.sin(np.arange(40) / 5.0)
@@ -169,6 +217,9 @@ def made_binary(folder: Path) -> dict[str, tuple[Path, RecordingMap | None]]:
     plans: dict[str, tuple[Path, RecordingMap | None]] = {
         "npy": (folder / "made.npy", RecordingMap("no_fire", "fuzz", mode="fuzz", data=data))
     }
+    named = replace(spec, column="a")
+    sheet = replace(data, time_column="t", sheet="Sheet1", header_lines=1, channels=(named,))
+    plans["xls"] = (made_workbook(folder), RecordingMap("no_fire", "fuzz", mode="fuzz", data=sheet))
     import asammdf
     import nptdms
 
@@ -199,6 +250,8 @@ def main() -> int:
     plans: dict[str, tuple[Path, RecordingMap | None]] = {
         "nhtsa_ev5": (TRACES / "selfmade-ev5", None),
         "csv": (TRACES / "selfmade-ev5" / "v00001.001", CSV_MAP),
+        "csv-repeated": (made_table(Path(tempfile.mkdtemp(prefix="fuzz-"))), REPEATED_MAP),
+        "iso_mme-lone": (TRACES / "selfmade-mme" / "Channel" / "made.001", LONE_MAP),
         "iso_mme": (TRACES / "selfmade-mme", None),
         "iso_mme-zip": (zipped(TRACES / "selfmade-mme"), None),
         **made_binary(Path(tempfile.mkdtemp(prefix="fuzz-"))),

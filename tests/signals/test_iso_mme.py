@@ -8,6 +8,7 @@ import math
 import shutil
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from crumple.errors import ChannelError, ConfigError, InputDataError, TraceForma
 from crumple.signals.criteria import RttfRule
 from crumple.signals.formats import read_recording
 from crumple.signals.formats.iso_mme import channel_bytes, container_files, read_channel, read_iso_mme
+from crumple.signals.formats.mapping import CsvChannel, DataMap, RecordingMap
 from crumple.signals.formats.text import FileBytes, read_limited
 from crumple.signals.recording import recording_events
 from crumple.signals.sensor import SensorPair
@@ -244,3 +246,38 @@ def test_single_channels_can_be_asked_for(test_folder: Path) -> None:
     assert len(read_iso_mme(test_folder, channels=["11SECMRI0000ACXP"]).channels) == 1
     with pytest.raises(ChannelError, match="lists no channel"):
         read_iso_mme(test_folder, channels=["99HEAD0000H3ACXA"])
+
+
+# -- one channel without its test ------------------------------------------------------------------------
+
+KNOWN = RecordingMap("no_fire", "made", mode="made", vehicle="made by hand")
+
+
+def test_a_channel_alone_reads_as_in_its_test_where_a_map_says_what_the_test_would(test_folder: Path) -> None:
+    path = test_folder / "Channel" / "made.001"
+    alone, within = read_recording(path, KNOWN), read_recording(test_folder)
+    (channel,) = alone.channels
+    assert channel.values.tolist() == within.channel(channel.info.name).values.tolist()
+    assert channel.info == within.channel(channel.info.name).info
+    assert alone.name == "made_001" and alone.vehicles[0].name == "made by hand"
+    assert dict(alone.facts)["index"] == f"made.chn lists {channel.info.name} under this number"
+    assert {name for name, _ in alone.files} == {"made.001", "made.chn"}
+    (event,) = recording_events(alone, SensorPair(), RttfRule())
+    assert event.label == "no_fire"
+
+
+def test_a_channel_alone_needs_no_index_beside_it(test_folder: Path, tmp_path: Path) -> None:
+    lone = tmp_path / "elsewhere.017"
+    shutil.copy(test_folder / "Channel" / "made.001", lone)
+    assert [fact for fact, _ in read_recording(lone, KNOWN).facts] == ["container"]
+
+
+def test_an_index_that_lists_another_channel_is_overruled_only_by_name(test_folder: Path) -> None:
+    path = test_folder / "Channel" / "made.001"
+    index = test_folder / "Channel" / "made.chn"
+    code = read_channel(read_limited(path)).info.name
+    index.write_text(index.read_text("utf-8").replace(code, "11HEAD000000ACXA"), "utf-8")
+    with pytest.raises(TraceFormatError, match=rf"says it is channel {code}, but made\.chn beside it lists 11HEAD"):
+        read_recording(path, KNOWN)
+    named = replace(KNOWN, data=DataMap(channels=(CsvChannel(code),)))
+    assert dict(read_recording(path, named).facts)["index"].endswith(f"the file itself and the map say {code}")
