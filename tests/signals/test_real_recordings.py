@@ -232,11 +232,15 @@ AMBIGUOUS: dict[str, list[Reader]] = {
 CRASHES: dict[str, list[Reader]] = {"camry 10146": [camry], "accord CEP1705": [accord]}
 ALL = {**QUIET, **AMBIGUOUS, **CRASHES, "rear sled": [target_pulse]}
 
-FIRES_FALSELY: dict[str, str] = {
+FIRES_FALSELY_TURNED: dict[str, str] = {
     "recorder Cloud_Test_000000.IDE 8.1": "knocks of up to 145 g on a bare recorder, about 1 ms each, fire the net when"
     " its Y axis is turned round",
 }
-"""Name in ``QUIET`` to what is known of it. Nothing is tuned on these recordings."""
+"""Name in ``QUIET`` to what is known of it when the sensor is mounted the wrong way round; nothing is tuned on it.
+
+A recording says how its sensor sat: its axis and its sign. As it says, none may fire, and none does. Turning an axis
+round asks more than any recording claims, since the same blow then comes from where it did not: it is kept as the
+stricter trial, and this one failure of it stays known."""
 
 
 def as_deceleration(channel: Channel, sign: int) -> Trace:
@@ -289,25 +293,36 @@ def demo_model(tmp_path_factory: pytest.TempPathFactory) -> DeployedModel:
     return read_model(made.artefacts["model"].path)[0]
 
 
+def false_fires(name: str, model: DeployedModel, sign: int) -> list[tuple[str, str]]:
+    """Recording and axis of every channel that fires."""
+    return [
+        (recording.name, channel.info.axis)
+        for recording in (read() for read in QUIET[name])
+        for channel in recording.channels
+        if fires(model, as_deceleration(channel, sign))
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", QUIET)
+def test_no_recording_without_a_crash_fires_the_demos_net(name: str, demo_model: DeployedModel) -> None:
+    """Every axis as its file says: a recorder's or a car's own axis lengthwise, positive forward."""
+    assert false_fires(name, demo_model, 1) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.xfail(strict=True, reason=FIRES_FALSELY[name])])
-        if name in FIRES_FALSELY
+        pytest.param(name, marks=[pytest.mark.xfail(strict=True, reason=FIRES_FALSELY_TURNED[name])])
+        if name in FIRES_FALSELY_TURNED
         else name
         for name in QUIET
     ],
 )
-def test_no_recording_without_a_crash_fires_the_demos_net(name: str, demo_model: DeployedModel) -> None:
-    fired = [
-        (recording.name, channel.info.axis, sign)
-        for recording in (read() for read in QUIET[name])
-        for channel in recording.channels
-        for sign in (1, -1)
-        if fires(demo_model, as_deceleration(channel, sign))
-    ]
-    assert fired == []
+def test_turned_round_no_recording_without_a_crash_fires_the_demos_net(name: str, demo_model: DeployedModel) -> None:
+    """Stricter than any recording claims: see ``FIRES_FALSELY_TURNED``."""
+    assert false_fires(name, demo_model, -1) == []
 
 
 @pytest.mark.slow
