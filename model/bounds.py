@@ -96,11 +96,13 @@ def drawn_members(model: DeployedModel, requirement: Requirement, rng: np.random
     poly = checker.polytope(subject.main, requirement.claim, requirement.payload()["set"], 0)
     due = (poly.zero or 0) + int(Fraction(requirement.by_ms) * subject.main.rate / 1000)
     middle = np.array([float(constant) for constant, _ in poly.samples])
-    shared = np.array([[float(sample.get(i, 0)) for i in (0, 1)] for _, sample in poly.samples])
+    together = [i for i in range(len(poly.box)) if not 2 <= i < 2 + len(poly.samples)]  # gain, offset, phase, duration
+    shared = np.array([[float(sample.get(i, 0)) for i in together] for _, sample in poly.samples])
     own = np.array([float(sample.get(2 + k, 0)) for k, (_, sample) in enumerate(poly.samples)])
     members = []
     for nth in range(MEMBERS_PER_SET):
-        common = np.sign(rng.uniform(-1, 1, 2)) if nth % 2 else rng.uniform(-1, 1, 2)
+        common = rng.uniform(-1, 1, len(together))
+        common = np.sign(common) if nth % 2 else common
         # The weakest signal, the strongest, a rough one, or anything between.
         each = (-1.0, 1.0, np.sign(rng.uniform(-1, 1, middle.size)), rng.uniform(-1, 1, middle.size))[nth // 2 % 4]
         members.append(Member(np.rint(middle + shared @ common + own * each).astype(np.int64), due))

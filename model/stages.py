@@ -26,7 +26,7 @@ NET_FILE = "net.json"
 HISTORY_FILE = "history.json"
 PROOF_SCHEMA = "crumple.proof/1"
 PROOF_FILE = "proof.json"
-CERTIFICATE_SCHEMA = "crumple.certificate/3"
+CERTIFICATE_SCHEMA = "crumple.certificate/4"
 
 
 def train_stage(

@@ -7,19 +7,19 @@ the files in FOLDER, and the exact meaning of every set and claim. Words used in
 
 - ``voter``: what turns counts into votes: the net, or the arming sum written as a net of one node. A window is named
   by its last sample, ``end``, and votes if y >= 1; fire is requested (arming is true) at K votes of the last M.
-- ``described``: the set of a property, as in its file; ``poly``: the set as a polytope, ``length`` samples of it where
-  it has no end; ``by_ms``: the time limit of a claim; ``value``: JSON, not yet believed; ``name``: of it, in a refusal.
+- ``described``: the set of a property; ``poly``: the same as a polytope, of ``length`` samples where it has no end;
+  ``by_ms``: the time limit of a claim; ``value``: JSON, not yet believed; ``name``: of it, in a refusal.
 - goal: a number that is >= 0 if a window votes, or if it does not. A *leaf* of a proof tree adds the ``goals`` up with
-  weights >= 0 and shows that the sum is negative on the whole set: then they never hold together. For that it
-  replaces v max(0, z) by something linear and no smaller. For v < 0: v t z, any t in [0, 1]. For v > 0: v t z + v s,
-  s the largest max(0, z) - t z; or, since max(0, v z) is v z or 0, the tree follows both: the larger one is right.
-  A row a . q <= d enters with any price >= 0. So multipliers can be bad, but not wrong.
+  weights >= 0, puts something linear and no smaller for v max(0, z), and shows that the sum is negative on the whole
+  set: never do all hold. For v < 0: v t z, any t in [0, 1]. For v > 0: v t z + v s, s the largest max(0, z) - t z, or
+  the tree follows both, v z and 0. A row a . q <= d has any price >= 0. Multipliers can be bad, but not wrong.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
@@ -29,21 +29,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ENVELOPE = ("config", "files", "made_by", "parents", "payload", "schema", "sha256")
-MODEL = (
-    "sample_rate_hz", "lsb_g", "polarity", "clamp_lsb", "block_samples", "hidden_weight", "hidden_bias",
-    "output_weight", "output_bias", "confirm_votes", "confirm_window", "arming",
-)  # fmt: skip
+NET = ("hidden_weight", "hidden_bias", "output_weight", "output_bias", "confirm_votes", "confirm_window")
+MODEL = ("sample_rate_hz", "lsb_g", "polarity", "clamp_lsb", "block_samples", *NET, "arming")
 ARMING = ("lsb_g", "clamp_lsb", "window_samples", "threshold_lsb", "hold_samples")
 PROPERTY = ("id", "property", "text", "claim", "rationale", "origin", "set", "by_ms")
-GRAVITY = Fraction(980665, 100000)  # m/s^2, exact by definition
-PI_60 = 3622009729038561421  # floor(pi * 2**60)
+GRAVITY, PI_60 = Fraction(980665, 100000), 3622009729038561421  # m/s^2, exact by definition; floor(pi * 2**60)
+BEND = {"half_sine": 19, "haversine": 42, "triangle": 8}  # of a shape S, where smooth: over |2 S' + x S''| and |S''|
 INT16, INT31, INT63 = 2**15 - 1, 2**31 - 1, 2**63 - 1
 
 Form = tuple[Any, dict[int, Any]]  # a constant, and factors of latents
 Row = tuple[dict[int, Any], Any]  # factors of latents, and what their sum must not exceed
-Goal = tuple[
-    list[tuple[int, dict[int, int], int]], int
-]  # nodes (v, gains of z, bias of z); constant, to add to v max(0, z)
+Goal = tuple[list[tuple[int, dict[int, int], int]], int]  # nodes (v, gains and bias of z); what v max(0, z) adds to
 Chosen = dict[tuple[int, int], bool]  # nodes (goal, node) with v > 0 that count as v z (True) or as 0 on a branch
 Question = tuple[dict[int, bool], range, list[range], bool, int]  # see questions()
 
@@ -77,20 +73,15 @@ def fields(value: Any, keys: tuple[str, ...], name: str) -> list[Any]:
 def integers(value: Any, low: int, high: int, size: int, name: str) -> list[int]:
     """A list of ``size`` integers from ``low`` to ``high``; True, 1.0 and "1" are none."""
     need(isinstance(value, list | tuple) and len(value) == size, f"{name} must be a list of {size} integers")
-    for item in value:
-        need(type(item) is int and low <= item <= high, f"{name} must be an integer from {low} to {high}")
+    need(all(type(i) is int and low <= i <= high for i in value), f"{name} must be an integer from {low} to {high}")
     return list(value)
 
 
 def rational(value: Any, name: str) -> Fraction:
     """A positive number written exactly, such as "1/16" or "2.5"."""
-    try:
-        need(isinstance(value, str) and len(value) <= 200 and not set(value) & set("eE_"), f"{name} must be text")
-        number = Fraction(value)
-    except (ValueError, ZeroDivisionError):
-        raise Rejected(f"{name} = {value!r} is no number") from None
-    need(number > 0, f"{name} must be positive")
-    return number
+    exact = isinstance(value, str) and re.fullmatch(r"[0-9]{1,99}(\.[0-9]{1,99}|/0*[1-9][0-9]{0,98})?", value)
+    need(bool(exact) and Fraction(value) > 0, f"{name} = {value!r} is no positive number written exactly")
+    return Fraction(value)
 
 
 def read(path: Path, schema: str) -> tuple[Any, str, Any]:
@@ -133,23 +124,21 @@ class Model:
         self.main = Voter([rate, clamp, block, k, m], lsb, net)
         lsb, *numbers = fields(arming, ARMING, "arming")
         clamp, length, threshold, self.hold = integers(numbers, 0, 10**7, 4, "arming")
-        net = [[[1] * length], [1 - threshold], [1], 0]  # sum >= threshold if z = sum + 1 - threshold >= 1
-        self.arming = Voter([rate, clamp, 1, 1, 1], lsb, net)
+        self.arming = Voter([rate, clamp, 1, 1, 1], lsb, [[[1] * length], [1 - threshold], [1], 0])  # a vote if z >= 1
 
 
-def pulse(voter: Voter, parts: dict[str, Any]) -> tuple[list[tuple[Fraction, Fraction]], Fraction]:
-    """Curve of a pulse of the middle delta-V for any duration of a cell, and the cell's relative spread of delta-V.
+def pulse(voter: Voter, parts: dict[str, Any]) -> tuple[list[tuple[Fraction, ...]], Fraction]:
+    """Samples of a pulse of the middle delta-V: bounds, and how they move with phase and duration; spread of delta-V.
 
     ``parts`` are the set's. Impact lies anywhere within a sample period before the first sample after the quiet ones.
     """
     shape = parts.pop("shape", None)
-    need(shape in ("half_sine", "haversine", "triangle"), f"the pulse shape {shape!r} is not known")
+    need(shape in list(BEND), f"the pulse shape {shape!r} is not known")
 
-    def bounds(x: Fraction) -> tuple[Fraction, Fraction]:
-        # Of a pulse of unit area over [0, 1]. sin(pi x): Taylor's series to the 21st power in 60-bit fixed point.
+    def bounds(x: Fraction) -> tuple[Fraction, Fraction]:  # of a pulse of unit area over [0, 1]
         x = max(Fraction(0), min(x, 1 - x))
         term = total = t = x.numerator * PI_60 // x.denominator
-        for i in range(1, 11):
+        for i in range(1, 11):  # sin(pi x): Taylor's series to the 21st power in 60-bit fixed point
             term = -(((term * t >> 60) * t >> 60) // (2 * i * (2 * i + 1)))
             total += term
         low, high = (max(Fraction(0), Fraction(total + error, 2**60)) for error in (-(2**20), 2**20))
@@ -161,19 +150,31 @@ def pulse(voter: Voter, parts: dict[str, Any]) -> tuple[list[tuple[Fraction, Fra
     t_low, t_high = (rational(parts.pop(f"duration_{end}_ms", None), "duration") for end in ("from", "to"))
     need(v_low <= v_high and t_low <= t_high <= 1000, "the cell of pulses is empty, or longer than 1 s")
     area = (v_low + v_high) / 2 * Fraction(5, 18) * 1000 / GRAVITY / voter.lsb_g  # counts times ms
-    curve = [(Fraction(0), Fraction(0))] * (voter.window + voter.m - 1)
+    slow, fast, half, tick = 1 / t_high, 1 / t_low, Fraction(1, 2), Fraction(1, 2**12)
+    rate, swing, step = (slow + fast) / 2, (fast - slow) / 2, Fraction(500, voter.rate)  # per ms; half a period in ms
+    curve: list[tuple[Fraction, ...]] = [(Fraction(0),) * 4] * (voter.window + voter.m - 1)
     for i in range(int(t_high * voter.rate / 1000) + 1 + len(curve)):
-        early, late = Fraction(1000 * i, voter.rate) / t_high, Fraction(1000 * (i + 1), voter.rate) / t_low
-        at = [bounds(x) for x in (early, late, min(max(early, Fraction(1, 2)), late))]
-        low, high = min(at)[0] * area / t_high, max(top for _, top in at) * area / t_low
-        curve.append((Fraction(low * 2**12 // 1, 2**12), Fraction(-(-high * 2**12 // 1), 2**12)))
+        first, middle, last = (step * (2 * i + j) for j in range(3))
+        early, late = first * slow, last * fast  # where in the pulse the sample may be: in smooth parts, near a plane
+        if late <= 1 and (shape != "triangle" or late <= half or early >= half):
+            points = ((rate, middle), (slow, middle), (fast, middle), (rate, first), (rate, last))
+            spans = [[s * area * end for end in bounds(s * t)] for s, t in points]
+            bend = BEND[shape] * area * (last * swing**2 + fast * swing * step + fast**3 * step**2)
+            error = -(-(bend + sum(high - low for low, high in spans)) // tick) + 3
+            at, least, most, start, end = (low for low, _ in spans)
+            mean, drift, growth = (value // tick for value in (at, (end - start) / 2, (most - least) / 2))
+            curve.append(tuple(tick * value for value in (mean - error, mean + error, drift, growth)))
+        else:  # anything between the least and the most
+            ends = [bounds(x) for x in (early, late, min(max(early, half), late))]
+            low, high = min(ends)[0] * area * slow // tick, -(-max(top for _, top in ends) * area * fast // tick)
+            curve.append((low * tick, high * tick, Fraction(0), Fraction(0)))
     return curve, (v_high - v_low) / (v_high + v_low)
 
 
 def polytope(voter: Voter, claim: str, described: Any, length: int) -> Polytope:
     """Sequences of a set; for the ``claim`` monotone two windows of it, the second nowhere below the first."""
     parts = dict(described) if isinstance(described, dict) else {}
-    kind, n, most, real = parts.pop("kind", None), voter.window, voter.clamp, 0
+    kind, n, most, real, spread = parts.pop("kind", None), voter.window, voter.clamp, 0, Fraction(0)
     need(kind in ("signals", "corridor", "pulse"), f"set kind {kind!r} is not known")
     box, rows, samples, zero = list[tuple[int, int]](), list[Row](), list[Form](), -1 if "phase_samples" in parts else 0
 
@@ -189,10 +190,8 @@ def polytope(voter: Voter, claim: str, described: Any, length: int) -> Polytope:
             far = [max(0, -((i - length + n) // n)) for i in range(length + 1)]
             box, samples = [(-f * band, (f + 1) * band) for f in far], [(0, {k + 1: 1, k: -1}) for k in range(length)]
             rows = [({i: s, j: -s}, band) for i in range(length - n) for j in range(i + 1, i + n + 1) for s in (-1, 1)]
-            bounds = [(s, limit) for s, limit in ((1, high), (-1, -low)) if limit < band]
-            rows += [({k + 1: s, k: -s}, limit) for k in range(length) for s, limit in bounds]
-    else:
-        spread = Fraction(0)  # s = curve (1 + gain) + offset + own deviation, anything if the sensor clips it
+            rows += [({k + 1: s, k: -s}, d) for k in range(length) for s, d in ((1, high), (-1, -low)) if d < band]
+    else:  # s = curve (1 + gain) + offset + own deviation, anything if the sensor clips it
         if kind == "pulse":
             curve, spread = pulse(voter, parts)
             need(rational(parts.get("noise_g"), "noise_g") >= voter.lsb_g / 2, "noise_g must be half a count or more")
@@ -201,22 +200,24 @@ def polytope(voter: Voter, claim: str, described: Any, length: int) -> Polytope:
             ends = [parts.pop("lower", None), parts.pop("upper", None)]
             need(isinstance(ends[0], list | tuple) and 1 <= len(ends[0]) <= 4096, "a sequence has 1 to 4096 counts")
             lower, upper = (integers(end, -voter.clamp, voter.clamp, len(ends[0]), "a sequence") for end in ends)
+            need(all(low <= high for low, high in zip(lower, upper, strict=True)), "the corridor is empty")
             curve = [(Fraction(low), Fraction(high)) for low, high in zip(lower, upper, strict=True)]
-            need(all(low <= high for low, high in curve), "the corridor is empty")
             if "phase_samples" in parts:  # the curves, straight between samples, start up to one period earlier
                 need(parts.pop("phase_samples") == "1", "phase_samples must be 1")
                 curve = [(min(a[0], b[0]), max(a[1], b[1])) for a, b in zip(curve, curve[1:] + curve[-1:], strict=True)]
         offset, noise, clip = counts("offset_g"), counts("noise_g"), Fraction(voter.clamp)
         gain = (1 + spread) * (1 + counts("gain", voter.lsb_g)) - 1
-        for k, (bottom, top) in enumerate(curve):  # latents: gain, offset, then each sample's own, all in [-1, 1]
-            middle, half = (bottom + top) / 2, (top - bottom) / 2 * (1 + gain) + noise
-            reach = abs(gain * middle) + offset + half
+        for k, (bottom, top, *moves) in enumerate(curve):  # latents: gain, offset, each sample's own, phase, duration
+            sway = sum(map(abs, moves))
+            middle, half = (bottom + top) / 2, (top - bottom) / 2 * (1 + gain) + gain * sway + noise
+            reach = abs(gain * middle) + offset + half + sway
             if abs(middle) + reach <= clip:
-                samples.append((middle, {0: gain * middle, 1: offset, 2 + k: half}))
+                form = {0: gain * middle, 1: offset, 2 + k: half, **dict(enumerate(moves, 2 + len(curve)))}
+                samples.append((middle, {i: a for i, a in form.items() if a or i == 2 + k}))
             else:
                 bottom, top = (max(-clip, min(clip, middle + s * reach)) for s in (-1, 1))
                 samples.append(((bottom + top) / 2, {2 + k: (top - bottom) / 2}))
-        real, length, box = len(curve) + 2, len(curve), [(-1, 1)] * (len(curve) + 2)
+        length, real, box = len(curve), len(curve) + len(curve[0]), [(-1, 1)] * (len(curve) + len(curve[0]))
     if "slew_g_per_ms" in parts:  # |s_k - s_(k-1)| <= slew
         slew = int(counts("slew_g_per_ms", Fraction(1000, voter.rate)))
         for (start, old), (stop, new) in pairwise(samples):
@@ -235,14 +236,13 @@ def polytope(voter: Voter, claim: str, described: Any, length: int) -> Polytope:
         rows.append((dict.fromkeys(range(first + length, len(box)), 1), budget))
         rows += [({first + k: s, first + length + k: -far_off}, 0) for k in range(length) for s in (1, -1)]
         samples = [(constant, form | {first + k: 1}) for k, (constant, form) in enumerate(samples)]
-        limits = [(s, constant, form) for constant, form in samples for s in (1, -1)]
-        rows += [({i: s * a for i, a in form.items()}, voter.clamp - s * constant) for s, constant, form in limits]
+        rows += [({i: s * a for i, a in form.items()}, voter.clamp - s * c) for c, form in samples for s in (1, -1)]
     if claim == "monotone":
         need(set(described) <= {"kind", "amplitude_g", "below_g"} and length == 2 * n, "monotone: two windows of a box")
         rows = [({k: 1, n + k: -1}, 0) for k in range(n)]
     need(not parts, f"the set has unknown keys: {sorted(parts)}")
-    whole = samples + [(0, {i: 1}) for i in range(real, len(box))]
-    return Polytope(box, rows, samples, whole, None if kind == "signals" else zero)
+    latents = [(0, {i: 1}) for i in range(real, len(box))]
+    return Polytope(box, rows, samples, samples + latents, None if kind == "signals" else zero)
 
 
 def goal_of(voter: Voter, poly: Polytope, end: int, votes: bool) -> Goal:
@@ -375,7 +375,7 @@ def check_folder(folder: Path) -> list[tuple[str, str, str]]:
         name, verdict = str(path.relative_to(folder)).removesuffix(".property.json"), "rejected"
         try:
             described, digest, _ = read(path, "crumple.property/2")
-            certificate, _, parents = read(folder / f"{name}.certificate.json", "crumple.certificate/3")
+            certificate, _, parents = read(folder / f"{name}.certificate.json", "crumple.certificate/4")
             models = [read(path, "crumple.model/1") for path in sorted(folder.rglob("model.json"))]
             wanted, mine = fields(parents, ("model", "property"), "parents")
             found = [Model(payload) for payload, sha256, _ in models if sha256 == wanted]

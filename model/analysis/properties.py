@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 from crumple.config import STRICT, build, read_toml
 from crumple.errors import ConfigError
+
+from . import checker
 
 SCHEMA = "crumple.property/2"
 
@@ -123,10 +124,12 @@ class Requirement:
 
 
 def _positive(text: str) -> bool:
+    """Whether the checker reads it as a positive number."""
     try:
-        return "e" not in text.lower() and Fraction(text) > 0
-    except (ValueError, ZeroDivisionError):
+        checker.rational(text, "")
+    except checker.Rejected:
         return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

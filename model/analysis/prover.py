@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from crumple.model.deployed import DeployedModel
 
-from . import checker, witness
+from . import checker, many, witness
 from .properties import Requirement
 from .search import Outcome, Problem, search
 
@@ -218,17 +218,38 @@ def _decide(subject: _Subject) -> Verdict:
         subject.last_try = length == lengths[-1]
         poly = subject.polytope(length)
         asked = list(checker.questions(voter, subject.claim, poly, subject.by_ms))
+        band = many.band_of(poly)
         try:
+            if band is not None:
+                return _decide_band(subject, poly, asked, band)
             proofs = [_Answer(subject, poly, question) for question in asked]
         except _GivenUp as open_:
             reason = str(open_)
             continue
-        trees = [proof.tree for proof in proofs]
-        certificate = {"verdict": "proved", "length": length, "trees": trees, "witness": None}
-        checker.check(subject.model, subject.payload, certificate)
         alone = length == voter.window and len(proofs) == 1 and subject.claim != "monotone"
+        certificate = _checked(subject, length, [proof.tree for proof in proofs])
         return Proved(certificate, proofs[0].bound + 1 if alone else None)
     raise _GivenUp(reason)
+
+
+def _checked(subject: _Subject, length: int, trees: list[Any]) -> dict[str, Any]:
+    """A certificate that the checker has accepted. Raises Rejected."""
+    certificate = {"verdict": "proved", "length": length, "trees": trees, "witness": None}
+    checker.check(subject.model, subject.payload, certificate)
+    return certificate
+
+
+def _decide_band(
+    subject: _Subject, poly: checker.Polytope, asked: Sequence[checker.Question], band: many.Band
+) -> Verdict:
+    """Decide a set with an end: most questions for all windows at once, and what that leaves one by one."""
+    trees = many.suggested(subject.voter, asked, band)
+    left = [_Answer(subject, poly, question).tree if tree is None else tree
+            for question, tree in zip(asked, trees, strict=True)]  # fmt: skip
+    try:
+        return Proved(_checked(subject, 0, left), None)
+    except checker.Rejected:  # floats refuted what numbers do not: then all of it one by one
+        return Proved(_checked(subject, 0, [_Answer(subject, poly, question).tree for question in asked]), None)
 
 
 class _Answer:
@@ -384,8 +405,9 @@ def _whole_samples(
 ) -> dict[str, Any] | None:
     """A counterexample of a set with an end: shared latents kept, each sample made whole by its own deviation."""
     latents = [Fraction(round(float(q) * 2**16), 2**16) for q in point]
-    for i in range(2 + len(poly.samples), len(latents)):
-        latents[i] = Fraction(round(latents[i]))
+    for _, form in poly.whole[len(poly.samples) :]:  # latents of steps and corruption
+        for i in form:
+            latents[i] = Fraction(round(latents[i]))
     for k, (constant, form) in enumerate(poly.samples):
         base = constant + sum((a * latents[i] for i, a in form.items() if i != 2 + k), Fraction(0))
         reach = abs(form[2 + k])

@@ -298,6 +298,7 @@ def test_the_checker_imports_only_the_standard_library() -> None:
         "itertools",
         "json",
         "math",
+        "re",
         "sys",
         "fractions",
         "pathlib",
