@@ -39,6 +39,10 @@ from .windows import LoudestWindows, Windows, starts_of
 
 CLIMB_EVERY_STEPS = 20
 PROVER_EVERY_STEPS = 400
+PROVER_OFTEN_STEPS = 100
+"""Near the end, so that no worst case is left that climbing had not found: it would cap the threshold."""
+
+NEAR_END = 0.8
 LOOK_EVERY_STEPS = 200
 """All no-fire windows are scored, and the loudest join the pool."""
 
@@ -86,7 +90,7 @@ class TrainingPlan:
     n_rounds: Annotated[int, Field(ge=1, le=20, description="at most; further ones learn from counterexamples")] = 3
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.02
     no_fire_weight: Annotated[float, Field(gt=0, description="cost of a false fire in late must-fire events")] = 3.0
-    miss_weight: Annotated[float, Field(ge=0, description="cost of a missed event beside that of a late one")] = 0.1
+    miss_weight: Annotated[float, Field(ge=0, description="cost of a missed event beside that of a late one")] = 0.5
     family_weight: Annotated[
         float, Field(ge=0, description="of the members of a must-fire set together, all must-fire events being 1")
     ] = 0.1
@@ -97,7 +101,7 @@ class TrainingPlan:
     reach_ms: Annotated[
         float, Field(ge=2, le=40, description="votes in time are looked for from this long before RTTF")
     ] = 10.0
-    later_ms: Annotated[float, Field(ge=0, le=200, description="a late event may still fire for this long")] = 60.0
+    later_ms: Annotated[float, Field(ge=0, le=200, description="a late event may still fire for this long")] = 120.0
     arming: ArmingPlan = field(default_factory=ArmingPlan)
 
     def __post_init__(self) -> None:
@@ -344,7 +348,8 @@ class _Session:
             ramp_up = float(np.clip((progress - 0.15) / 0.3, 0.0, 1.0)) ** 2 if late_first else 1.0
             pull = plan.penalty_weight * ramp_up
             if pull and step % CLIMB_EVERY_STEPS == 0:
-                self.worst_cases.follow(net, ask_prover=step % PROVER_EVERY_STEPS == 0)
+                often = PROVER_OFTEN_STEPS if progress >= NEAR_END else PROVER_EVERY_STEPS
+                self.worst_cases.follow(net, ask_prover=step % often == 0)
             worst = self.worst_cases.press(net, gradients, pull, plan.margin)
             rate = plan.learning_rate * 0.5 * (1 + np.cos(np.pi * max(0.0, progress - 0.3) / 0.7)) + 1e-4
             if not late_first:
