@@ -140,14 +140,16 @@ def _counted(project: Project, wrong: str, words: str) -> list[Node]:
         found = project.payload(name)
         label = words.replace("-", "_")
         events = [] if found is None else [event for event in found["events"] if event["label"] == label]
-        bad = sum(event["verdict"] in ((wrong, "late") if wrong == "missed" else (wrong,)) for event in events)
+        bad = sum(
+            event["verdict"] in (("late", "missed", "premature") if wrong == "missed" else (wrong,)) for event in events
+        )
         if events:
             kinds = "/".join(sorted({event["source"] for event in events}))
             nodes.append(_outcome(f"{corpus} ({kinds})", bad, len(events), words, wrong, name))
     evaluation = project.payload("evaluation")
     for source, tables in {} if evaluation is None else evaluation["sources"].items():
         total = tables["total"]
-        outcomes = ("late", "missed", "in time") if wrong == "missed" else (wrong, "silent")
+        outcomes = ("late", "missed", "premature", "in time") if wrong == "missed" else (wrong, "silent")
         bad = sum(total[word] for word in outcomes[:-1])
         seen = "seen in training" if evaluation["seen_in_training"] else "unseen"
         if n_events := bad + total[outcomes[-1]]:
@@ -157,7 +159,7 @@ def _counted(project: Project, wrong: str, words: str) -> list[Node]:
 
 def _outcome(name: str, bad: int, n_events: int, words: str, wrong: str, anchor: str) -> Node:
     """How many of some events went wrong."""
-    told = f"{bad} of {n_events} {words} events {'late or missed' if wrong == 'missed' else 'fired'}"
+    told = f"{bad} of {n_events} {words} events {'late, missed or premature' if wrong == 'missed' else 'fired'}"
     return Node(SOLUTION, name, told, BAD if bad else GOOD, anchor)
 
 
@@ -179,9 +181,7 @@ def _corners(project: Project) -> list[Node]:
     wrong = total - sum(row["corners"].get("in time", 0) for row in rows)
     if not total:
         return []
-    return [
-        Node(SOLUTION, "corners (synthetic)", f"{wrong} of {total} late or missed", BAD if wrong else GOOD, "nofire")
-    ]
+    return [Node(SOLUTION, "corners (synthetic)", f"{wrong} of {total} not in time", BAD if wrong else GOOD, "nofire")]
 
 
 def _hashes(project: Project) -> list[Node]:

@@ -139,7 +139,7 @@ def _further(project: Project) -> Iterator[Statement]:
             yield Statement(f"further-{name}", FACT, text, "", cited(artefact))
 
 
-COUNTED = ("in time", "late", "missed", "silent", "false fire", "not scored")
+COUNTED = ("in time", "late", "missed", "premature", "silent", "false fire", "not scored")
 
 
 def simulations(project: Project) -> Iterator[tuple[str, str]]:

@@ -73,6 +73,9 @@ def trace_rows(project: Project) -> list[dict[str, Any]]:
     return rows
 
 
+WRONG = ("late", "missed", "premature", "false fire")
+"""Verdicts on events that went wrong; a premature one fired before the contact that demands it."""
+
 TESTED_BY = {
     "never_requests_fire": "no_fire",
     "never_arms": "no_fire",
@@ -183,15 +186,15 @@ def open_points(project: Project) -> list[str]:
         if assumed:
             points.append(f"The numbers of {', '.join(assumed)} are assumed; replace them by your vehicle's.")
     for name, corpus in simulations(project):
-        wrong = [e for e in project.payload(name)["events"] if e["verdict"] in ("late", "missed", "false fire")]
+        wrong = [e for e in project.payload(name)["events"] if e["verdict"] in WRONG]
         if wrong:
-            kinds = {word: sum(e["verdict"] == word for e in wrong) for word in ("late", "missed", "false fire")}
+            kinds = {word: sum(e["verdict"] == word for e in wrong) for word in WRONG}
             told = ", ".join(f"{count} {word}" for word, count in kinds.items() if count)
             points.append(f"In {corpus}: {told}.")
     if not project.recordings:
         points.append("No measured recording is here: everything rests on synthetic events.")
     for source, tables in {} if evaluation is None else evaluation["sources"].items():
-        kinds = {word: tables["total"][word] for word in ("late", "missed", "false fire")}
+        kinds = {word: tables["total"][word] for word in WRONG}
         if told := ", ".join(f"{count} {word}" for word, count in kinds.items() if count):
             points.append(f"Of {tables['total']['events']} {source} test events: {told}.")
     if evaluation is None and not project.told("evaluation"):

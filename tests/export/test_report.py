@@ -297,6 +297,45 @@ def test_what_is_missing_or_damaged_is_told_in_place_with_the_command_that_mends
     assert str(project) not in page
 
 
+def rewritten(path: Path, change: Any) -> None:
+    """Change the payload of a document and mend its own hash."""
+    document = json.loads(path.read_bytes())
+    change(document["payload"])
+    del document["sha256"]
+    document["sha256"] = sha256_bytes(canonical_json(document))
+    path.write_bytes(canonical_json(document))
+
+
+def table_of(page: str, heading: str) -> list[list[str]]:
+    """Cells of the first table after a heading."""
+    table = page.partition(heading)[2].partition("<table")[2].partition("</table>")[0]
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", table, flags=re.DOTALL)
+    return [[re.sub(r"<[^>]*>", "", cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
+
+
+def test_a_fire_before_contact_has_its_own_column_and_speaks_against_the_goal(project: Path, run: Any) -> None:
+    def premature(payload: Any) -> None:
+        event = next(event for event in payload["events"] if event["label"] == "must_fire")
+        event["verdict"] = "premature"
+        row = next(row for row in payload["tally"]["synthetic"] if row["mode"] == event["mode"])
+        old = next(word for word in ("in time", "late", "missed") if row[word])
+        row[old] -= 1
+        row["premature"] += 1
+
+    rewritten(project / "simulation" / "simulation.json", premature)
+    assert run("report", project)[0] == 0
+    page = text_of(project)
+    header, *rows = table_of(page, '<h3>corpus <span class="tag">synthetic')
+    assert all(len(row) == len(header) for row in rows)
+    assert sum(int(row[header.index("premature")]) for row in rows) == 1
+    assert "1 premature" in page.partition('id="open-points"')[2]
+    node = next(node for node in argument(read_project(project))[1].parts[0].parts if node.name.startswith("corpus"))
+    assert node.standing == BAD
+    assert "late, missed or premature" in node.text
+    header, *rows = table_of(page, '<h2 id="evaluation">')
+    assert "premature" in header and all(len(row) == len(header) for row in rows)
+
+
 def test_what_is_stale_is_told_and_so_is_all_that_follows_from_it(project: Path, run: Any) -> None:
     words = ("train", project / "corpus", "--out", project / "model", "--force", "--seed", 3, *config(project))
     assert run(*words)[0] in (0, 1)  # a net of 40 steps need not meet its requirements
