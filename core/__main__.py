@@ -41,11 +41,16 @@ COMMANDS = {
     "compare": ("crumple.model.baselines.commands", "Compare the net with classical rules and learned baselines."),
     "explain": ("crumple.model.analysis.commands", "Say why the integers fire, or do not, on one event."),
     "firemap": ("crumple.model.analysis.commands", "Map what is proved to fire in time and what never to."),
+    "cover": (
+        "crumple.model.evaluation.coverage_command",
+        "Say which proved set each measured event lies in, and what lies outside.",
+    ),
     "limits": ("crumple.model.analysis.commands", "Find how far each requirement could be pushed."),
     "diff": ("crumple.model.analysis.commands", "Say what changes for each property from one model to another."),
     "export": ("crumple.export.commands", "Print the deployed model as C99 and ONNX."),
     "validate": ("crumple.export.commands", "Compare Python, C and ONNX, count for count."),
     "simulate": ("crumple.firmware_sim.commands", "Run the exported C in the simulated airbag controller."),
+    "faults": ("crumple.firmware_sim.commands", "Try every single fault on the simulated controller."),
     "report": ("crumple.export.commands", "Render the safety-analysis report from artefacts."),
 }
 

@@ -14,7 +14,6 @@ from .replay import FRAME_DATA_MAX, MODES, OUTPUT_DTYPE, TROUBLES
 MISSING = 0xFFFF_FFFF
 DROPOUT_SAMPLES = 8
 STUCK_SAMPLES = 100
-INIT_SAMPLES = 16
 OFFSET_PERIOD = 1024
 FULL_CURRENT_MA, FIRING_MV = 1200, 25_000
 BATTERY_LOW_MV = 9000
@@ -113,6 +112,12 @@ class ReferenceController:
     def _period_us(self) -> int:
         return 1_000_000 // self.model.sample_rate_hz
 
+    @property
+    def _filled(self) -> int:
+        model = self.model
+        window = model.block_samples * len(model.hidden_weight[0])
+        return max(window + model.confirm_window, model.arming_window)
+
     def _samples(self, ms: int) -> int:
         return ms * self.model.sample_rate_hz // 1000
 
@@ -153,7 +158,7 @@ class ReferenceController:
         else:
             faults: set[str] = set()
             count, valid = self._main(main, faults)
-            ready = self.mode in RUNNING
+            ready = self.mode in RUNNING or self.mode == "INIT"
             if ready:
                 y, vote, request = self.net.step(count)
                 self._listen(count)
@@ -216,7 +221,8 @@ class ReferenceController:
         if self.mode == "OFF_RESET":
             self._enter("CRASH_LOCK" if self.locked else "INIT")
         elif self.mode == "INIT":
-            if self.since >= INIT_SAMPLES:
+            # Until every window holds samples that were really taken.
+            if self.since >= self._filled:
                 self._enter("NORMAL")
         elif self.mode == "FIRE":
             self._stages(request)

@@ -53,7 +53,7 @@ def simulate_stage(
     """
     export = read_export(export_folder)
     corpus, corpus_artefact = read_corpus(corpus_folder)
-    _same_sensors(export, corpus, corpus_artefact)
+    same_sensors(export, corpus, corpus_artefact)
     compiler = find_compiler()
     parents = {"export": export.sha256, "corpus": corpus_artefact.sha256}
     stage = Stage(out, FILE, SCHEMA, parents, {})
@@ -90,8 +90,8 @@ def _traces(event: Event, timeline: Timeline, corpus: Corpus) -> dict[str, Any]:
     }
 
 
-def _same_sensors(export: Artefact, corpus: Corpus, corpus_artefact: Artefact) -> None:
-    """Raise CorpusError unless the corpus holds the counts that the exported model reads."""
+def same_sensors(export: Artefact, corpus: Corpus, corpus_artefact: Artefact) -> None:
+    """Raise CorpusError unless a ``corpus``, read as ``corpus_artefact``, holds the counts that an ``export`` reads."""
     model = export.payload["model"]
     wanted = {
         "main lsb_g": Fraction(model["lsb_g"]),

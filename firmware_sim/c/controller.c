@@ -35,6 +35,12 @@ static bool runs(controller_mode mode)
         || (mode == CONTROLLER_FIRE);
 }
 
+/* Whether the windows are fed, be it that nothing heeds them yet. */
+static bool listens(controller_mode mode)
+{
+    return (mode == CONTROLLER_INIT) || runs(mode);
+}
+
 void controller_power_on(controller *self)
 {
     self->mode = CONTROLLER_OFF_RESET;
@@ -112,7 +118,7 @@ static void main_path(controller *self, uint32_t word, perception *seen, control
     seen->main_lsb = seen->main_valid ? (int16_t)(reading.sample_lsb - self->offset.offset_lsb) : (int16_t)SUBSTITUTE_LSB;
     seen->sensor_trouble |= reading.dropout ? TROUBLE_MAIN_DROPOUT : 0u;
     seen->sensor_trouble |= reading.stuck ? TROUBLE_MAIN_STUCK : 0u;
-    if (runs(self->mode)) {
+    if (listens(self->mode)) {
         const crumple_status status = crumple_step_with(&self->discrimination, seen->main_lsb, self->parameters);
         output->y = status.y;
         output->vote = status.vote;
@@ -128,7 +134,7 @@ static void safing_path(controller *self, uint32_t word, perception *seen, contr
     const safing_reading reading = safing_receive(&self->second_link, word);
     watchdog_passed(&self->dog, PART_SAFING);
     seen->sensor_trouble |= reading.dropout ? TROUBLE_SAFING_DROPOUT : 0u;
-    if (runs(self->mode)) {
+    if (listens(self->mode)) {
         seen->armed = safing_step(&self->safing, reading.sample_lsb);
     }
     output->armed = seen->armed;

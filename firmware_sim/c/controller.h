@@ -7,7 +7,7 @@
  * CRASH_LOCK is for good: its mark is stored before the first firing current flows. PLANT fires nothing either.
  *
  * Wake-up names the state, freezes the offset and pauses diagnosis. It does not gate the discrimination, which takes
- * every sample from NORMAL on; so what is proved for every window of counts does not depend on wake-up. */
+ * every sample from INIT on, and is heeded from NORMAL on; so what is proved for every window of counts does not depend on wake-up. */
 #ifndef CONTROLLER_H
 #define CONTROLLER_H
 
@@ -25,8 +25,12 @@
 
 #define CONTROLLER_MS(ms) (((ms) * (uint32_t)CRUMPLE_SAMPLE_RATE_HZ) / 1000u)
 
-/* Simulated: a real controller takes 2 to 6 s for its self-check; recordings are far shorter than that. */
-#define CONTROLLER_INIT_SAMPLES 16u
+/* INIT lasts until every window holds samples that were really taken: after a reset in mid-event, zeros before the
+ * first sample would look like the onset of a crash. Simulated: a real controller takes 2 to 6 s for its self-check. */
+#define CONTROLLER_VOTING_SAMPLES (CRUMPLE_WINDOW_SAMPLES + CRUMPLE_CONFIRM_WINDOW)
+#define CONTROLLER_ARMING_SAMPLES ((uint32_t)CRUMPLE_ARMING_WINDOW_SAMPLES)
+#define CONTROLLER_INIT_SAMPLES                                                                                        \
+    ((CONTROLLER_VOTING_SAMPLES > CONTROLLER_ARMING_SAMPLES) ? CONTROLLER_VOTING_SAMPLES : CONTROLLER_ARMING_SAMPLES)
 
 /* Wake-up is two counts in a row beyond 2 g of a sensor of 120 g, as one maker does; sleep after 20 ms within. */
 #define CONTROLLER_WAKE_UP_LSB FRAME_QUIET_LSB

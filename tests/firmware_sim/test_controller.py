@@ -16,6 +16,7 @@ from crumple.model.deployed import DeployedModel
 from crumple.toolchain import CompileError, find_compiler
 
 FIRE_SAMPLES = 4  # 2 ms at 2 kHz
+RESET = 2 + 8 + 3  # the tick that resets, OFF_RESET, and INIT until window and votes are filled
 SECOND_STAGE, DISPOSAL = 20, 240  # 10 and 120 ms
 LOUD, ARMING = 1900, 400
 
@@ -171,7 +172,19 @@ def test_a_tick_outside_the_watchdogs_window_resets_and_fires_nothing_meanwhile(
     timeline = controller.run_inputs(inputs)
     assert "OFF_RESET" in modes(timeline)
     assert "watchdog" in troubles(timeline)
-    assert not timeline.current_ma[41:58].any()
+    assert not timeline.current_ma[41 : 41 + RESET].any()
+    assert [MODES[mode] for mode in timeline.mode[41 : 41 + RESET]] == ["OFF_RESET", *["INIT"] * 11, "NORMAL"]
+
+
+def test_after_a_reset_in_mid_event_the_net_reads_what_it_would_have_read_without(controller: Controller) -> None:
+    main = np.where(np.arange(200) < 40, 0, 150 + np.arange(200) % 7).astype(np.int16)
+    inputs = controller.words(main, np.zeros_like(main))
+    plain = controller.run_inputs(inputs)
+    inputs["clock_us"][80:] += np.uint32(5000)
+    reset = controller.run_inputs(inputs)
+    assert (reset.y[80:89] != plain.y[80:89]).all()
+    assert (reset.y[80 + RESET - 1 :] == plain.y[80 + RESET - 1 :]).all()
+    assert (reset.fire_request[80 + RESET - 1 :] == plain.fire_request[80 + RESET - 1 :]).all()
 
 
 @pytest.mark.parametrize("jitter_us", [-100, 100])
