@@ -45,6 +45,10 @@ COMMANDS = {
         "crumple.model.evaluation.coverage_command",
         "Say which proved set each measured event lies in, and what lies outside.",
     ),
+    "cover": (
+        "crumple.model.evaluation.coverage_command",
+        "Say which proved set each measured event lies in, and what lies outside.",
+    ),
     "limits": ("crumple.model.analysis.commands", "Find how far each requirement could be pushed."),
     "diff": ("crumple.model.analysis.commands", "Say what changes for each property from one model to another."),
     "export": ("crumple.export.commands", "Print the deployed model as C99 and ONNX."),
