@@ -16,6 +16,7 @@
     |-- CheckFailedError (AssertionError)     1   a property or comparison failed
     |-- CompileError (RuntimeError)           1   the C compiler refused code that crumple wrote
     |-- ToolMissingError (RuntimeError)       4   an optional tool is not installed
+    |-- WorkersError (RuntimeError)           4   a scheduler cannot be reached, or workers die at a shard
     `-- UndecidedError (RuntimeError)         5   the prover could not decide
 
 Each leaf is also a fitting builtin, so callers may catch either. ``main()`` alone turns them into one
@@ -95,6 +96,12 @@ class CompileError(CrumpleError, RuntimeError):
 
 class ToolMissingError(CrumpleError, RuntimeError):
     """An optional tool is not installed; the message says how to get it."""
+
+    exit_code = 4
+
+
+class WorkersError(CrumpleError, RuntimeError):
+    """Those who were to do the work cannot be reached, or die of it; what they finished is kept."""
 
     exit_code = 4
 
