@@ -8,7 +8,6 @@ what that header would.
 
 from __future__ import annotations
 
-import lzma
 import math
 import re
 import tarfile
@@ -47,7 +46,7 @@ MAX_TOTAL_BYTES = 2 * 2**30
 MAX_RATIO = 200
 """Archives that claim to grow more than this are refused; text of numbers shrinks 3 to 20 fold. Assumed."""
 
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, zlib.error, lzma.LZMAError)
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, zlib.error)
 """What the standard library raises on damaged archives."""
 
 KEY_WIDTH = 28
@@ -106,9 +105,8 @@ def is_iso_mme(path: Path) -> bool:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 return any(name.lower().endswith(".mme") for name in archive.namelist()[:MAX_MEMBERS])
-        if tarfile.is_tarfile(path):
-            with tarfile.open(path) as archive:
-                return any(m.name.lower().endswith(".mme") for _, m in zip(range(MAX_MEMBERS), archive, strict=False))
+        with _opened_tar(path) as archive:
+            return any(m.name.lower().endswith(".mme") for _, m in zip(range(MAX_MEMBERS), archive, strict=False))
     except (*DAMAGED, RuntimeError, ValueError, OSError):
         return False
     return False
@@ -532,9 +530,26 @@ def _from_zip(path: Path) -> Container:
     return Container(path, files)
 
 
+def _opened_tar(path: Path) -> tarfile.TarFile:
+    """A tar archive, plain or packed with gzip or bzip2, by its first bytes.
+
+    Never by trying: any bytes may pass for the head of an LZMA stream, whose decoder then allocates as much memory as
+    that head claims, up to 4 GB. Archives packed with xz are not read for the same reason.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(6)
+    if head[:2] == b"\x1f\x8b":
+        return tarfile.open(path, "r:gz")
+    if head[:3] == b"BZh":
+        return tarfile.open(path, "r:bz2")
+    if head == b"\xfd7zXZ\x00":
+        raise tarfile.ReadError("it is packed with xz, which is not read; pack it with gzip, or as zip")
+    return tarfile.open(path, "r:")
+
+
 def _from_tar(path: Path) -> Container:
     files: dict[str, FileBytes] = {}
-    with tarfile.open(path) as archive:
+    with _opened_tar(path) as archive:
         members = []
         total = 0
         for member in archive:

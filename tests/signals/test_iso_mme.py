@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import lzma
 import math
 import shutil
 import tarfile
@@ -20,7 +21,7 @@ from crumple.artefact import sha256_file
 from crumple.errors import ChannelError, ConfigError, InputDataError, TraceFormatError
 from crumple.signals.criteria import RttfRule
 from crumple.signals.formats import read_recording
-from crumple.signals.formats.iso_mme import channel_bytes, container_files, read_channel, read_iso_mme
+from crumple.signals.formats.iso_mme import channel_bytes, container_files, is_iso_mme, read_channel, read_iso_mme
 from crumple.signals.formats.mapping import CsvChannel, DataMap, RecordingMap
 from crumple.signals.formats.text import FileBytes, read_limited
 from crumple.signals.recording import recording_events
@@ -246,6 +247,29 @@ def test_single_channels_can_be_asked_for(test_folder: Path) -> None:
     assert len(read_iso_mme(test_folder, channels=["11SECMRI0000ACXP"]).channels) == 1
     with pytest.raises(ChannelError, match="lists no channel"):
         read_iso_mme(test_folder, channels=["99HEAD0000H3ACXA"])
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2"])
+def test_every_packing_of_tar_that_bounds_its_own_memory_is_read(test_folder: Path, mode: str) -> None:
+    path = test_folder.with_suffix(".packed")
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        archive.add(test_folder, "made")
+    assert len(read_recording(path).channels) == 2
+
+
+def test_lzma_is_never_tried_since_its_head_may_claim_any_memory(
+    test_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*arguments: object, **keywords: object) -> None:
+        raise AssertionError("a decoder was asked")
+
+    monkeypatch.setattr(lzma, "LZMADecompressor", never)
+    monkeypatch.setattr(lzma, "LZMAFile", never)
+    claim = test_folder / "claims.bin"
+    claim.write_bytes(bytes([0x5D]) + b"\xff\xff\xff\xff" + b"\xff" * 8 + bytes(600))  # a dictionary of 4 GB
+    assert not is_iso_mme(claim)
+    claim.write_bytes(b"\xfd7zXZ\x00" + bytes(600))
+    assert not is_iso_mme(claim)
 
 
 # -- one channel without its test ------------------------------------------------------------------------
