@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from .further import further
 from .project import Project
 
 GOOD, BAD, OPEN = "good", "bad", "open"
@@ -85,7 +86,7 @@ def argument(project: Project) -> tuple[Node, ...]:
                 "Single faults cannot fire",
                 *proofs("never_arms"),
                 *proofs("never_requests_fire", faults=True),
-                _other(project, "campaign", "fault injection in the controller"),
+                *_faults(project),
             ),
             _goal("G1.3", "The code equals the model", *proofs("accumulators_fit", "resets"), *_same(project)),
         ),
@@ -105,7 +106,7 @@ def argument(project: Project) -> tuple[Node, ...]:
             "G3",
             "The no-fire sets, the must-fire sets and the tolerances are valid",
             _open("origin of bounds", f"{sum('assumed' in row['origin'] for row in rows)} of {len(rows)} are assumed"),
-            _open("coverage", "which set each measured event lies in, and how far inside"),
+            _coverage(project),
         ),
         _goal(
             "G4",
@@ -117,6 +118,16 @@ def argument(project: Project) -> tuple[Node, ...]:
     )
 
 
+def _coverage(project: Project) -> Node:
+    """How many measured events the proofs are about: what lies outside of every set is not settled by any of them."""
+    found = project.payload("coverage")
+    if found is None:
+        return _open("coverage", "which set each measured event lies in is not here")
+    covered, total = found["covered"], found["events_with_label"]
+    text = f"{covered} of {total} measured events lie in a proved set about their class"
+    return Node(SOLUTION, "coverage", text, GOOD if covered == total and total else OPEN, "coverage")
+
+
 def _goal(name: str, text: str, *parts: Node) -> Node:
     """A goal; one with nothing below it is undeveloped."""
     return Node(GOAL, name, text, parts=parts or (_open("no evidence", "nothing here settles this"),))
@@ -126,11 +137,14 @@ def _open(name: str, text: str) -> Node:
     return Node(UNDEVELOPED, name, text, OPEN, "open-points")
 
 
-def _other(project: Project, name: str, text: str) -> Node:
-    """A further artefact where it is here."""
-    if name in project.artefacts:
-        return Node(SOLUTION, name, text, OPEN if project.told(name) else GOOD, f"further-{name}")
-    return _open(text, "not made")
+def _faults(project: Project) -> list[Node]:
+    """The goals of fault injection in the controller, where it was done; nothing else of it counts as evidence."""
+    nodes = []
+    for name in further(project)["faults"].names:
+        for goal in project.artefacts[name].payload.get("goals", ()):
+            stands = BAD if not goal["holds"] else OPEN if project.told(name) else GOOD
+            nodes.append(Node(SOLUTION, "fault injection", f"{goal['goal']}: {goal['figure']}", stands, "faults"))
+    return nodes or [Node(UNDEVELOPED, "fault injection in the controller", "not made", OPEN, "faults")]
 
 
 def _counted(project: Project, wrong: str, words: str) -> list[Node]:

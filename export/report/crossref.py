@@ -32,8 +32,14 @@ CROSS_REFERENCES = (
     Support(
         "ISO 26262-6", "back-to-back comparison of model and code", "Python, C and ONNX, count for count", "one-answer"
     ),
+    Support("ISO 26262-6", "fault injection test", "single faults of sensors, frames, parameters and state", "faults"),
     Support("ISO 26262-6", "requirements-based test", "events in the simulated controller", "simulation"),
-    Support("ISO 26262-6", "resource usage", "word lengths proved; flash and time are not measured here", "model"),
+    Support(
+        "ISO 26262-6",
+        "resource usage",
+        "word lengths proved; flash, stack and time as far as they were measured",
+        "resources",
+    ),
     Support(
         "ISO 26262-8",
         "confidence in tools: detection of a prover's errors",
@@ -46,9 +52,7 @@ CROSS_REFERENCES = (
         "requirements that are also inputs of training",
         "requirements",
     ),
-    Support(
-        "ISO/PAS 8800", "data: provenance and gaps", "synthetic and measured events apart, hashes, limits", "scope"
-    ),
+    Support("ISO/PAS 8800", "data: provenance and gaps", "which proved set each measured event lies in", "coverage"),
     Support(
         "ISO/PAS 8800",
         "verification and validation of an AI element",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import shutil
 import subprocess
@@ -18,10 +17,12 @@ from crumple.errors import ArtefactError, OutputError, ToolMissingError, WouldOv
 from .argument import argument, argument_svg
 from .crossref import ASSUMPTIONS, CHANGE_RULES, CROSS_REFERENCES, RESIDUALS
 from .figures import decision_figure, kernels_figure
-from .project import Project, read_project
+from .further import Plot, further, kind_of, plots_of
+from .project import Project, coverage_of, read_project
 from .statements import SCHEMA, simulations, statements
 from .tables import (
     counterexamples,
+    coverage_rows,
     event_rows,
     explorer_events,
     open_points,
@@ -31,9 +32,6 @@ from .tables import (
 )
 
 MARKER = '<meta name="generator" content="crumple report">'
-LARGEST_PLOT = 1_500_000
-"""Bytes of an SVG that is drawn into the page; a larger one is only linked."""
-
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PDF_TIMEOUT_S = 120
 
@@ -64,6 +62,10 @@ def render_report(project: Project) -> str:
         simulations=[(name, corpus, project.payload(name)) for name, corpus in simulations(project)],
         evaluation=project.payload("evaluation"),
         plots=_plots(project),
+        coverage=project.payload("coverage"),
+        coverage_rows=coverage_rows(project),
+        coverage_command=coverage_of(project.recordings).command,
+        further=further(project),
         kernels=None if model is None else kernels_figure(model),
         goals=goals,
         argument=argument_svg(goals),
@@ -166,19 +168,10 @@ def _measured(project: Project) -> list[dict[str, Any]]:
     return found
 
 
-def _plots(project: Project) -> list[dict[str, Any]]:
-    """Plots that other stages drew: evaluation, and what the report has no words of its own for."""
-    found = []
-    for name in ("evaluation", *project.others):
-        artefact = project.artefacts.get(name)
-        for file in [] if artefact is None else sorted(artefact.files):
-            if file.endswith(".svg"):
-                data = artefact.file(file).read_bytes() if artefact is not None else b""
-                image = None
-                if len(data) <= LARGEST_PLOT:
-                    image = "data:image/svg+xml;base64," + base64.b64encode(data).decode("ascii")
-                found.append({"name": name, "file": file, "image": image})
-    return found
+def _plots(project: Project) -> list[Plot]:
+    """Plots that other stages drew: evaluation, and what the report has no section of its own for."""
+    here = [(name, project.artefacts[name]) for name in ("evaluation", *project.others) if name in project.artefacts]
+    return [plot for name, artefact in here if kind_of(artefact.schema) is None for plot in plots_of(name, artefact)]
 
 
 __all__ = ["MARKER", "read_project", "render_report", "write_pdf", "write_report"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,25 @@ PROJECT_FILE = "crumple.toml"
 MANIFEST = "corpus.json"
 TIMELINES = "timelines.json"
 
+COMMANDS = {
+    "crumple.firemap": "crumple firemap model --out firemap",
+    "crumple.faults": "crumple faults export corpus --out faults",
+}
+"""What makes the artefacts in further folders, by schema without its version."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One artefact that the report has words for: its folder, document and schema, and the command that makes it."""
+    """One artefact that the report has words for: its folder, document and schema, and the command that makes it.
+
+    ``is_in_chain`` tells whether ``crumple run`` makes it too.
+    """
 
     name: str
     document: str
     schema: str
     command: str
+    is_in_chain: bool = True
 
 
 SOURCES = (
@@ -43,6 +53,14 @@ SOURCES = (
 TEST_CORPUS = Source("test-corpus", MANIFEST, "crumple.corpus/1", "crumple generate --seed 1 --out test-corpus")
 EVALUATION = Source(
     "evaluation", "evaluation.json", "crumple.evaluation/1", "crumple evaluate model --corpus test-corpus"
+)
+
+COVERAGE = Source(
+    "coverage",
+    "coverage.json",
+    "crumple.coverage/1",
+    "crumple cover model proof recording --out coverage",
+    is_in_chain=False,
 )
 
 
@@ -123,7 +141,8 @@ def read_project(folder: Path) -> Project:
         simulation = f"{recording}-simulation"
         command = f"crumple simulate export {recording} --out {simulation}"
         sources.append(Source(simulation, "simulation.json", "crumple.simulation/1", command))
-    sources += [source for source in (TEST_CORPUS, EVALUATION) if (folder / source.name).is_dir()]
+    perhaps = (TEST_CORPUS, EVALUATION, coverage_of(recordings))
+    sources += [source for source in perhaps if (folder / source.name).is_dir()]
     known = {source.name for source in sources}
     others = list(_others(folder, known))
     sources += others
@@ -156,9 +175,15 @@ def read_project(folder: Path) -> Project:
     return Project(folder, artefacts, ordered, recordings, tuple(other.name for other in others))
 
 
+def coverage_of(recordings: tuple[str, ...]) -> Source:
+    """What makes the coverage of a project with these folders of ``recordings``."""
+    named = " ".join(recordings) or "recording"
+    return replace(COVERAGE, command=f"crumple cover model proof {named} --out coverage")
+
+
 def _mend(source: Source, whole_project: bool, *, force: bool) -> str:
     """The command that makes an artefact anew, in the project's folder."""
-    if whole_project:
+    if whole_project and source.is_in_chain:
         return f"crumple run{' --force' if force else ''} {source.name}"
     return f"{source.command}{' --force' if force else ''}"
 
@@ -178,7 +203,8 @@ def _others(folder: Path, known: set[str]) -> Iterator[Source]:
         schema = document["schema"]
         if isinstance(schema, str) and schema.startswith("crumple."):
             known.add(name)
-            yield Source(name, path.name, schema, f"crumple --help, for what makes {schema}")
+            command = COMMANDS.get(schema.partition("/")[0], f"crumple --help, for what makes {schema}")
+            yield Source(name, path.name, schema, command, is_in_chain=False)
 
 
 def _stale(name: str, artefacts: dict[str, Artefact], recordings: tuple[str, ...], depth: int = 0) -> str:

@@ -55,7 +55,8 @@ class Statement:
 
 def statements(project: Project) -> tuple[Statement, ...]:
     """Every checkable sentence about a ``project``, those about artefacts that cannot be believed left out."""
-    return (*_proofs(project), *_one_answer(project), *_events(project), *_evaluated(project), *_further(project))
+    about = (_proofs, _one_answer, _events, _evaluated, _covered, _further)
+    return tuple(statement for told in about for statement in told(project))
 
 
 def cited(artefact: Artefact) -> tuple[Citation, ...]:
@@ -129,6 +130,25 @@ def _evaluated(project: Project) -> Iterator[Statement]:
         seen = "seen in training" if found["seen_in_training"] else "never trained on"
         text = f"Of {total['events']} {source} test events, {seen}: {counts}."
         yield Statement(f"evaluation-{source}", FACT, text, "", evidence)
+
+
+def _covered(project: Project) -> Iterator[Statement]:
+    found = project.payload("coverage")
+    if found is None:
+        return
+    corpora = [name for name in ("corpus", *project.recordings) if name in project.artefacts]
+    used = set(project.artefacts["coverage"].parents.values())
+    evidence = (
+        *_document(project, "model"),
+        *_document(project, "proof"),
+        *(c for name in corpora if project.artefacts[name].sha256 in used for c in _document(project, name)),
+        *cited(project.artefacts["coverage"]),
+    )
+    text = (
+        f"{found['covered']} of {found['events_with_label']} labelled measured events lie in a proved set about their"
+        " class."
+    )
+    yield Statement("coverage", FACT, text, "", evidence)
 
 
 def _further(project: Project) -> Iterator[Statement]:

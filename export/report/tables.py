@@ -8,7 +8,8 @@ from typing import Any
 
 from crumple.artefact import Artefact
 
-from .project import Project
+from .further import further
+from .project import Project, coverage_of
 from .statements import simulations
 
 
@@ -174,6 +175,32 @@ def counterexamples(project: Project) -> Iterator[dict[str, Any]]:
                 }
 
 
+def coverage_rows(project: Project) -> list[dict[str, Any]]:
+    """Each measured event of the coverage of ``project``: the proved sets that it lies in, its distance to the rest."""
+    found = project.payload("coverage")
+    if found is None:
+        return []
+    proved = {one["id"] for one in found["sets"] if one["verdict"] == "proved"}
+    rows = []
+    for event in found["events"]:
+        outside = [one for one in event["distances"] if one["inside"] is not True]
+        rows.append(
+            {
+                **event,
+                "inside": [one["id"] for one in event["distances"] if one["inside"] and one["id"] in proved],
+                "outside": [{"id": one["id"], "by": _distance(one), "open": one["inside"] is None} for one in outside],
+            }
+        )
+    return rows
+
+
+def _distance(one: dict[str, Any]) -> str:
+    """How far outside of a set, as its artefact says."""
+    low, high = f"{one['at_least']:.3g}", f"{one['at_most']:.3g}"
+    span = low if low == high else f"{low} to {high}"
+    return f"{span} g" if one["measure"].endswith(" g") else f"{span} times"
+
+
 def open_points(project: Project) -> list[str]:
     """What is not done or not settled, as far as the artefacts of ``project`` tell."""
     points = [f"{trouble.text}. Mended by: {trouble.mend}" for trouble in project.troubles]
@@ -199,6 +226,16 @@ def open_points(project: Project) -> list[str]:
             points.append(f"Of {tables['total']['events']} {source} test events: {told}.")
     if evaluation is None and not project.told("evaluation"):
         points.append("No evaluation on unseen events is here (crumple evaluate): no tolerance corners, no bounds.")
-    points.append("Which proved set each measured event lies in, and how far from its edge, is not shown yet.")
-    points.append("Resource use on a target and fault coverage of the controller are not shown here.")
+    coverage = project.payload("coverage")
+    if coverage is not None:
+        outside = coverage["events_with_label"] - coverage["covered"]
+        if outside:
+            points.append(f"{outside} of {coverage['events_with_label']} measured events lie in no proved set.")
+    elif not project.told("coverage"):
+        command = coverage_of(project.recordings).command
+        points.append(f"Which proved set each measured event lies in is not here. Mended by: {command}")
+    for shown in further(project).values():
+        if not shown.names:
+            mend = f"Mended by: {shown.kind.command}" if shown.kind.command else "No command of this version makes it."
+            points.append(f"{shown.kind.title}: not here. {mend}")
     return points

@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from crumple.__main__ import COMMANDS as VERBS
 from crumple.__main__ import main
-from crumple.artefact import canonical_json, sha256_bytes
+from crumple.artefact import Stage, canonical_json, sha256_bytes
 from crumple.export.report.argument import BAD, GOOD, OPEN, Node, argument, argument_svg
 from crumple.export.report.crossref import CROSS_REFERENCES
+from crumple.export.report.further import KINDS, MOST_ROWS, tables_of
 from crumple.export.report.page import MARKER, _embedded, render_report
-from crumple.export.report.project import read_project
+from crumple.export.report.project import coverage_of, read_project
 from crumple.export.report.statements import statements
 from crumple.export.report.verify import verify_report
 
@@ -363,6 +367,125 @@ def test_without_a_browser_the_pdf_is_said_not_to_be_made(
     assert code == 4
     assert "not made" in err
     assert not (project / "report.pdf").exists()
+
+
+# -- evidence that a project may have or not -----------------------------------------------------------
+
+
+def made(project: Path, folder: str, schema: str, payload: Any, files: dict[str, str] | None = None) -> Path:
+    """An artefact of another stage, made from the model that lies here."""
+    model = read_project(project).artefacts["model"]
+
+    def work(out: Path) -> Any:
+        for name, text in (files or {}).items():
+            (out / name).write_text(text, encoding="utf-8")
+        return payload
+
+    Stage(project / folder, f"{folder}.json", schema, {"model": model.sha256}, {}).run(work)
+    return project / folder / f"{folder}.json"
+
+
+FAULTS = {
+    "total": {"faults": 12, "unintended fire": 0},
+    "goals": [
+        {"goal": "no single fault fires outside a <b>crash</b>", "figure": "0 of 12 runs", "holds": True},
+        {"goal": "every omitted fire is explained", "figure": "1 of 2 runs", "holds": False},
+    ],
+    "rest": [{"family": f"family_{k}", "faults": k} for k in range(MOST_ROWS + 5)],
+}
+
+
+def test_what_is_missing_is_told_in_its_section_with_what_makes_it_and_is_no_trouble(finished: Path) -> None:
+    page = text_of(finished)
+    for kind in KINDS:
+        section = page.partition(f'<h2 id="{kind.anchor}">')[2].partition("<h2")[0]
+        assert "<b>Missing</b>" in section, kind.anchor
+        assert kind.command in section
+        assert f"{kind.title}: not here" in page.partition('id="open-points"')[2]
+    coverage = page.partition('<h2 id="coverage">')[2].partition("<h2")[0]
+    assert "crumple cover model proof recording-wall --out coverage" in coverage
+    assert not read_project(finished).troubles
+
+
+def test_every_command_that_a_missing_section_names_is_a_verb(finished: Path) -> None:
+    for kind in KINDS:
+        assert not kind.command or kind.command.split()[1] in VERBS, kind
+    assert coverage_of(("recording-wall",)).command.split()[1] in VERBS
+
+
+def test_evidence_of_another_stage_is_shown_as_its_file_says_and_counted(project: Path, run: Any) -> None:
+    made(project, "faults", "crumple.faults/1", FAULTS, {"coverage.svg": "<svg xmlns='http://www.w3.org/2000/svg'/>"})
+    assert run("report", project)[0] == 0
+    page = text_of(project)
+    section = page.partition('<h2 id="faults">')[2].partition("<h2")[0]
+    assert "Missing" not in section
+    assert "outside a &lt;b&gt;crash&lt;/b&gt;" in section and "<b>crash</b>" not in page
+    assert "unintended fire" in section and "and 5 more rows in the file" in section
+    assert "data:image/svg+xml" in section
+    svg = argument_svg(argument(read_project(project)))
+    assert "1 of 2 runs" in svg
+    single = argument(read_project(project))[0].parts[1]
+    assert single.standing == BAD, "a goal that fault injection missed contradicts the argument"
+    assert any(one.id == "further-faults" for one in statements(read_project(project)))
+    links = Links(page)
+    assert all(href[1:] in links.ids for href in links.hrefs if href.startswith("#"))
+    assert run("report", project, "--verify")[0] == 0
+
+
+def test_damaged_or_stale_further_evidence_is_told_in_place(project: Path, run: Any) -> None:
+    path = made(project, "faults", "crumple.faults/1", FAULTS)
+    assert run("train", project / "corpus", "--out", project / "model", "--force", "--seed", 3, *config(project))[0] < 2
+    run("report", project)
+    told = [trouble for trouble in read_project(project).troubles if trouble.name == "faults"]
+    assert [trouble.kind for trouble in told] == ["stale"]
+    assert "crumple faults export corpus" in told[0].mend
+    section = text_of(project).partition('<h2 id="faults">')[2].partition("<h2")[0]
+    assert "stale" in section and "What is shown here of it is old" in section
+    path.write_bytes(path.read_bytes().replace(b"explained", b"expounded"))
+    code, _, err = run("report", project)
+    assert code == 3
+    assert "faults" in err
+
+
+def test_coverage_is_shown_event_by_event_and_bears_on_the_argument(project: Path, run: Any) -> None:
+    folders = [project / name for name in ("model", "proof", "recording-wall")]
+    assert run("cover", *folders, "--out", project / "coverage")[0] == 0
+    assert run("report", project)[0] == 0
+    page = text_of(project)
+    found = json.loads((project / "coverage" / "coverage.json").read_bytes())["payload"]
+    header, *rows = table_of(page, '<h2 id="coverage">')
+    assert [row[0] for row in rows] == [event["name"] for event in found["events"]]
+    assert all(len(row) == len(header) for row in rows)
+    outside = found["events_with_label"] - found["covered"]
+    assert outside and f"{outside} of {found['events_with_label']} measured events lie in no proved set" in page
+    node = next(part for part in argument(read_project(project))[2].parts if part.name == "coverage")
+    assert node.standing == OPEN
+    assert run("report", project, "--verify")[0] == 0
+    rewritten(project / "coverage" / "coverage.json", lambda payload: payload.update(covered=99))
+    code, out, _ = run("report", project, "--verify", "--json")
+    assert code == 1
+    assert "coverage" in {row["id"] for row in json.loads(out)["statements"] if not row["holds"]}
+
+
+json_values: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    max_leaves=25,
+)
+
+
+@given(json_values)
+def test_any_payload_makes_tables_whose_rows_fit_their_header(payload: Any) -> None:
+    for table in tables_of(payload):
+        assert all(len(row) == len(table.header) for row in table.rows)
+        assert all(isinstance(text, str) for row in table.rows for text in row)
+        assert len(table.rows) <= max(MOST_ROWS, 25)
+
+
+def test_a_record_that_lacks_a_key_leaves_its_cell_empty_and_numbers_are_not_rounded_away() -> None:
+    (table,) = tables_of({"rows": [{"a": 1, "b_c": 2.0}, {"a": None, "d": [1, 2]}]})
+    assert table.title == "rows" and table.header == ("a", "b c", "d")
+    assert table.rows == (("1", "2", ""), ("–", "", "1, 2"))
 
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH")
