@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from importlib import resources
 from typing import Any
@@ -71,6 +72,7 @@ def render_c(model: DeployedModel, model_sha256: str, profile: Profile = EXACT16
         "output_magnitude": grouped(model.output_magnitude),
     }
     rule = model.arming
+    units_per_g = math.lcm(model.lsb_g.denominator, rule.lsb_g.denominator)
     arming = {
         **shared,
         "lsb_g": rule.lsb_g,
@@ -78,6 +80,9 @@ def render_c(model: DeployedModel, model_sha256: str, profile: Profile = EXACT16
         "window_samples": rule.window_samples,
         "threshold_lsb": rule.threshold_lsb,
         "hold_samples": rule.hold_samples,
+        "main_units": int(model.lsb_g * units_per_g),
+        "safing_units": int(rule.lsb_g * units_per_g),
+        "units_per_g": units_per_g,
         "delta_v_mps": f"{float(rule.threshold_lsb * count_mps(rule.lsb_g, model.sample_period_s)):.3f}",
     }
     return {

@@ -13,6 +13,7 @@ CONTROLLER_SOURCES = (
     "safing_frame.c",
     "safing.c",
     "offset.c",
+    "agreement.c",
     "loop.c",
     "watchdog.c",
     "controller.c",

@@ -26,6 +26,8 @@ class ExportedModel:
     output_bias : int
     arming_clamp_lsb, arming_window, arming_threshold_lsb, arming_hold : int
         Of the safing sensor, in its counts and in samples.
+    main_units, safing_units, units_per_g : int
+        A count of either sensor, and a g, in a unit that both are whole numbers of.
     """
 
     sample_rate_hz: int
@@ -41,6 +43,9 @@ class ExportedModel:
     arming_window: int
     arming_threshold_lsb: int
     arming_hold: int
+    main_units: int
+    safing_units: int
+    units_per_g: int
 
 
 def read_exported_model(folder: Path) -> ExportedModel:
@@ -73,6 +78,9 @@ def read_exported_model(folder: Path) -> ExportedModel:
         arming_window=_constant(folder / "crumple_arming.h", "ARMING_WINDOW_SAMPLES"),
         arming_threshold_lsb=_constant(folder / "crumple_arming.h", "ARMING_THRESHOLD_LSB"),
         arming_hold=_constant(folder / "crumple_arming.h", "ARMING_HOLD_SAMPLES"),
+        main_units=_constant(folder / "crumple_arming.h", "MAIN_UNITS"),
+        safing_units=_constant(folder / "crumple_arming.h", "SAFING_UNITS"),
+        units_per_g=_constant(folder / "crumple_arming.h", "UNITS_PER_G"),
     )
 
 

@@ -111,9 +111,15 @@ def _unintended(scene: Scene, result: Any, stage: list[int]) -> str:
     if min(k for k in stage if k >= 0) < int(result["both"]) or result["both"] < 0:
         return "current without a request while armed: not by the decision"
     if armed_anyway and not requested_anyway:
-        return "the event arms, as it does without the fault, and what the main path reads makes the net request"
+        return (
+            "the event arms, as it does without the fault, what the main path reads makes the net request, and the"
+            " sensors differ by no more than healthy ones may"
+        )
     if requested_anyway and not armed_anyway:
-        return "the net requests, as it does without the fault, and what the safing path reads arms"
+        return (
+            "the net requests, as it does without the fault, what the safing path reads arms, and the sensors differ"
+            " by no more than healthy ones may"
+        )
     return "the fault makes the net request and the safing path arm"
 
 
@@ -131,6 +137,8 @@ def _never(result: Any, troubles: list[str], codes: str) -> str:
         return "the net never requests: what the main path reads shows it no crash"
     if result["arming"] < 0:
         return "never armed: what the safing path reads shows no crash"
+    if result["both"] < 0 and result["held"] >= 0:
+        return "the sensors disagree while the net requests and the safing path arms"
     if result["both"] < 0:
         return "request and arming never hold in one sample"
     return UNEXPLAINED
@@ -140,6 +148,8 @@ def _late(result: Any, fire: int, codes: str) -> str:
     if 0 <= result["reset"] < fire:
         return f"late: a reset by {codes} costs its self-check, and windows start empty"
     if result["both"] == fire:
+        if 0 <= result["held"] < fire:
+            return "late: the sensors disagree until then"
         if result["request"] == fire:
             return "late: what the main path reads makes the net request late"
         if result["arming"] == fire:

@@ -17,7 +17,7 @@ RESULT_DTYPE = np.dtype(
     [
         ("stage", np.int32, (2,)),
         ("full", np.uint32, (2,)),
-        *((name, np.int32) for name in ("request", "arming", "both", "reset", "noticed", "differs")),
+        *((name, np.int32) for name in ("request", "arming", "both", "held", "reset", "noticed", "differs")),
         ("trouble", np.uint32),
         ("mode", np.uint32),
     ],

@@ -19,6 +19,7 @@ FULL_CURRENT_MA, FIRING_MV = 1200, 25_000
 BATTERY_LOW_MV = 9000
 LOOP_LOW_MOHM, LOOP_HIGH_MOHM = 1500, 3700
 LOOP_DEBOUNCE = 16
+AGREEMENT_SAMPLES, APART_SAMPLES = 16, 100
 RUNNING = ("NORMAL", "ALGO_ACTIVE", "ARMED", "FIRE")
 
 
@@ -130,6 +131,8 @@ class ReferenceController:
         self.offset, self.quiet = 0, [0, 0]
         self.loops = (_Loop(), _Loop())
         self.loud, self.awake = 0, 0
+        self.pairs: deque[tuple[int, int]] = deque([(0, 0)] * AGREEMENT_SAMPLES, AGREEMENT_SAMPLES)
+        self.apart = 0
 
     def _enter(self, mode: str) -> None:
         if mode != self.mode:
@@ -147,7 +150,7 @@ class ReferenceController:
         late = None if self.last_clock is None else (clock_us - self.last_clock) % 2**32
         self.last_clock = clock_us
         fifth = self._period_us // 5
-        y, vote, request, armed, count, currents = 0, False, False, False, 0, (0, 0)
+        y, vote, request, armed, agrees, count, currents = 0, False, False, False, False, 0, (0, 0)
         if late is not None and abs(late - self._period_us) > fifth:
             self.trouble.add("watchdog")
             self._restart()
@@ -162,16 +165,17 @@ class ReferenceController:
             if ready:
                 y, vote, request = self.net.step(count)
                 self._listen(count)
-            armed = self._arm(second, ready, faults)
+            armed, other = self._arm(second, ready, faults)
+            agrees = self._agree(count if valid else None, other) if ready else False
             was_idle = self.mode == "NORMAL"
-            self._decide(request, armed, faults)
+            self._decide(request, armed, agrees, faults)
             if was_idle and self.mode == "NORMAL" and valid and self.loud == 0:
                 self._follow(count)
             currents = self._drive(loops)
         bits = sum(1 << TROUBLES.index(name) for name in self.trouble)
         lamp = self.mode not in RUNNING or bits != 0
         mode = MODES.index(self.mode)
-        return y, mode, currents, bits, count, vote, request, armed, self.awake > 0, lamp, self.locked
+        return y, mode, currents, bits, count, vote, request, armed, self.awake > 0, lamp, self.locked, agrees
 
     def _powered(self, battery_mv: int) -> bool:
         if battery_mv >= BATTERY_LOW_MV:
@@ -201,23 +205,36 @@ class ReferenceController:
         self.loud = min(self.loud + 1, 2) if abs(count) > self.model.clamp_lsb // 60 else 0
         self.awake = self._samples(20) if self.loud == 2 else max(0, self.awake - 1)
 
-    def _arm(self, word: int, ready: bool, faults: set[str]) -> bool:
+    def _arm(self, word: int, ready: bool, faults: set[str]) -> tuple[bool, int | None]:
         raw = _payload(word)
         valid = word == safing_word(raw) and abs(raw) <= FRAME_DATA_MAX
         self.safing_invalid = 0 if valid else min(self.safing_invalid + 1, DROPOUT_SAMPLES)
         if self.safing_invalid == DROPOUT_SAMPLES:
             faults.add("safing sensor dropout")
         if not ready:
-            return False
+            return False, None
         limit = self.model.arming_clamp_lsb
         self.safing.append(max(-limit, min(limit, raw)) if valid else 0)
         if sum(self.safing) >= self.model.arming_threshold_lsb:
             self.hold = self.model.arming_hold + 1
         armed = self.hold > 0
         self.hold -= armed
-        return armed
+        return armed, raw if valid else None
 
-    def _decide(self, request: bool, armed: bool, faults: set[str]) -> None:
+    def _agree(self, count: int | None, other: int | None) -> bool:
+        model = self.model
+        limit = model.arming_clamp_lsb * model.safing_units
+        if count is None or other is None:
+            self.pairs.append((0, 0))
+        else:
+            units = (count * model.main_units, other * model.safing_units)
+            self.pairs.append((max(-limit, min(limit, units[0])), max(-limit, min(limit, units[1]))))
+        main, safing = (sum(column) for column in zip(*self.pairs, strict=True))
+        agrees: bool = 6 * abs(main - safing) <= abs(safing) + 6 * AGREEMENT_SAMPLES * model.units_per_g
+        self.apart = 0 if agrees else min(self.apart + 1, APART_SAMPLES)
+        return agrees
+
+    def _decide(self, request: bool, armed: bool, agrees: bool, faults: set[str]) -> None:
         if self.mode == "OFF_RESET":
             self._enter("CRASH_LOCK" if self.locked else "INIT")
         elif self.mode == "INIT":
@@ -229,10 +246,12 @@ class ReferenceController:
         elif self.mode == "POST_CRASH":
             self._enter("CRASH_LOCK")
         elif self.mode in RUNNING:
+            if self.apart == APART_SAMPLES:
+                self.trouble.add("sensors disagree")
             if faults:
                 self.trouble |= faults
                 self._enter("FAULT")
-            elif request and armed:
+            elif request and armed and agrees:
                 self.locked = True
                 self._enter("FIRE")
                 self.loops[0].start(self._samples(2))

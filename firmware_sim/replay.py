@@ -40,6 +40,7 @@ TROUBLES = (
     "loop 2",
     "battery",
     "weak current",
+    "sensors disagree",
 )
 """Names of the trouble bits, lowest bit first."""
 
@@ -69,7 +70,10 @@ OUTPUT_DTYPE = np.dtype(
         ("current_ma", np.uint32, (2,)),
         ("trouble", np.uint32),
         ("sample_lsb", np.int16),
-        *((name, np.bool_) for name in ("vote", "fire_request", "armed", "awake", "lamp", "crash_output")),
+        *(
+            (name, np.bool_)
+            for name in ("vote", "fire_request", "armed", "awake", "lamp", "crash_output", "sensors_agree")
+        ),
     ],
     align=True,
 )
@@ -101,7 +105,7 @@ class Timeline:
         Index into ``MODES``, after the sample.
     sample_lsb : ndarray of int16
         What the classifier read: the sensor's counts less the offset; 0 for an invalid frame.
-    vote, fire_request, armed, awake, lamp : ndarray of bool
+    vote, fire_request, armed, awake, lamp, sensors_agree : ndarray of bool
     current_ma : ndarray of uint32, shape (n_samples, 2)
         Firing current of each stage.
     trouble : ndarray of uint32
@@ -116,6 +120,7 @@ class Timeline:
     armed: NDArray[np.bool_]
     awake: NDArray[np.bool_]
     lamp: NDArray[np.bool_]
+    sensors_agree: NDArray[np.bool_]
     current_ma: NDArray[np.uint32]
     trouble: NDArray[np.uint32]
 
@@ -131,6 +136,7 @@ class Timeline:
             armed=outputs["armed"],
             awake=outputs["awake"],
             lamp=outputs["lamp"],
+            sensors_agree=outputs["sensors_agree"],
             current_ma=outputs["current_ma"],
             trouble=outputs["trouble"],
         )

@@ -7,16 +7,20 @@
 #define PART_POWER 1u
 #define PART_MAIN 2u
 #define PART_SAFING 3u
-#define PART_DECISION 4u
-#define PART_LOOPS 5u
-#define N_PARTS 5u
+#define PART_AGREEMENT 4u
+#define PART_DECISION 5u
+#define PART_LOOPS 6u
+#define N_PARTS 6u
 
 /* What the sensors say in this tick. */
 typedef struct {
     int16_t main_lsb; /* corrected by the offset */
+    int16_t safing_lsb;
     bool main_valid;
+    bool safing_valid;
     bool armed;
     bool fire_request;
+    bool sensors_agree;
     uint32_t sensor_trouble;
 } perception;
 
@@ -51,6 +55,7 @@ void controller_power_on(controller *self)
     frame_init(&self->main_link);
     safing_link_init(&self->second_link);
     offset_init(&self->offset);
+    agreement_init(&self->sensors);
     for (size_t k = 0u; k < CONTROLLER_LOOPS; ++k) {
         loop_init(&self->loops[k]);
     }
@@ -133,11 +138,24 @@ static void safing_path(controller *self, uint32_t word, perception *seen, contr
 {
     const safing_reading reading = safing_receive(&self->second_link, word);
     watchdog_passed(&self->dog, PART_SAFING);
+    seen->safing_valid = reading.valid;
+    seen->safing_lsb = reading.sample_lsb;
     seen->sensor_trouble |= reading.dropout ? TROUBLE_SAFING_DROPOUT : 0u;
     if (listens(self->mode)) {
         seen->armed = safing_step(&self->safing, reading.sample_lsb);
     }
     output->armed = seen->armed;
+}
+
+/* The two paths meet here for the first time, to inhibit. */
+static void compare(controller *self, perception *seen, controller_output *output)
+{
+    watchdog_passed(&self->dog, PART_AGREEMENT);
+    if (listens(self->mode)) {
+        const bool valid = seen->main_valid && seen->safing_valid;
+        seen->sensors_agree = agreement_step(&self->sensors, valid, seen->main_lsb, seen->safing_lsb);
+    }
+    output->sensors_agree = seen->sensors_agree;
 }
 
 /* A sum that every single changed bit of the parameters changes; a hundredth of the work of their CRC. */
@@ -188,11 +206,14 @@ static void start(controller *self)
 /* Both paths, and what follows from them, while nothing has fired. */
 static void watch(controller *self, const perception *seen)
 {
-    const bool fires = seen->fire_request && seen->armed;
+    const bool fires = seen->fire_request && seen->armed && seen->sensors_agree;
     const bool due = (self->samples_in_mode % CONTROLLER_PARAMETERS_SAMPLES) == 0u;
     uint32_t trouble = seen->sensor_trouble;
     if ((fires || due) && (sum_of(self->parameters) != self->parameters_sum)) {
         trouble |= TROUBLE_PARAMETERS;
+    }
+    if (agreement_is_lost(&self->sensors)) {
+        self->memory.trouble |= TROUBLE_SENSORS_DISAGREE;
     }
     if (trouble != 0u) {
         self->memory.trouble |= trouble;
@@ -282,7 +303,8 @@ static void drive_loops(controller *self, const controller_input *input, control
 /* Everything that must hold before the outputs of a tick are believed; else a reset, and no current. */
 static void reset_with(controller *self, uint32_t trouble, controller_output *output)
 {
-    const controller_output nothing = {0, CONTROLLER_OFF_RESET, {0u, 0u}, 0u, 0, false, false, false, false, false, false};
+    const controller_output nothing = {0, CONTROLLER_OFF_RESET, {0u, 0u}, 0u, 0, false, false, false, false, false,
+                                       false, false};
     self->memory.trouble |= trouble;
     controller_power_on(self);
     *output = nothing;
@@ -290,8 +312,9 @@ static void reset_with(controller *self, uint32_t trouble, controller_output *ou
 
 controller_output controller_step(controller *self, const controller_input *input)
 {
-    controller_output output = {0, CONTROLLER_OFF_RESET, {0u, 0u}, 0u, 0, false, false, false, false, false, false};
-    perception seen = {0, false, false, false, 0u};
+    controller_output output = {0, CONTROLLER_OFF_RESET, {0u, 0u}, 0u, 0, false, false, false, false, false,
+                                false, false};
+    perception seen = {0, 0, false, false, false, false, false, 0u};
     self->samples_in_mode += 1u;
     if (!watchdog_tick(&self->dog, input->clock_us)) {
         reset_with(self, TROUBLE_WATCHDOG, &output);
@@ -302,6 +325,7 @@ controller_output controller_step(controller *self, const controller_input *inpu
     } else {
         main_path(self, input->main_word, &seen, &output);
         safing_path(self, input->safing_word, &seen, &output);
+        compare(self, &seen, &output);
         decide(self, &seen);
         drive_loops(self, input, &output);
         if (!watchdog_flow_is_right(&self->dog, N_PARTS)) {

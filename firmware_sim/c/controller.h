@@ -2,7 +2,8 @@
  *
  *   OFF_RESET -> INIT --self-tests pass--> NORMAL <-> ALGO_ACTIVE <-> ARMED --fire request--> FIRE -> POST_CRASH -> CRASH_LOCK
  *
- * FIRE needs a fire request of the discrimination AND arming by the safing path AND no inhibit, in the same sample.
+ * FIRE needs a fire request of the discrimination AND arming by the safing path AND that both sensors agree AND no other
+ * inhibit, in the same sample.
  * INIT with a failed self-test, and a sensor fault later, lead to FAULT, where nothing fires until reset.
  * CRASH_LOCK is for good: its mark is stored before the first firing current flows. PLANT fires nothing either.
  *
@@ -15,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agreement.h"
 #include "crumple_model.h"
 #include "frame.h"
 #include "loop.h"
@@ -82,6 +84,7 @@ typedef enum {
 #define TROUBLE_LOOP_2 0x200u
 #define TROUBLE_BATTERY 0x400u
 #define TROUBLE_WEAK_CURRENT 0x800u
+#define TROUBLE_SENSORS_DISAGREE 0x1000u /* for long; firing is inhibited while they do */
 
 /* What survives a reset. */
 typedef struct {
@@ -102,6 +105,7 @@ typedef struct {
     frame_monitor main_link;
     safing_link second_link;
     offset_tracker offset;
+    agreement sensors;
     loop loops[CONTROLLER_LOOPS];
     watchdog dog;
     uint32_t loud;    /* samples in a row beyond the wake-up level, counted to CONTROLLER_WAKE_UP_SAMPLES */
@@ -130,6 +134,7 @@ typedef struct {
     bool awake;
     bool lamp;
     bool crash_output;    /* fuel cut, doors unlocked, emergency call */
+    bool sensors_agree;
 } controller_output;
 
 /* A new controller with the parameters that were proved, and one with others, which INIT refuses. */

@@ -10,7 +10,7 @@ static const inject_field FIELDS[] = {
     FIELD(discrimination.block), FIELD(discrimination.recent_lsb), FIELD(discrimination.phase),
     FIELD(discrimination.position), FIELD(discrimination.votes),
     FIELD(safing.sample_lsb), FIELD(safing.next), FIELD(safing.sum_lsb), FIELD(safing.hold),
-    FIELD(main_link), FIELD(second_link), FIELD(offset), FIELD(loops), FIELD(dog), FIELD(loud), FIELD(awake),
+    FIELD(main_link), FIELD(second_link), FIELD(offset), FIELD(sensors), FIELD(loops), FIELD(dog), FIELD(loud), FIELD(awake),
     FIELD(reserve)
 };
 
@@ -72,7 +72,8 @@ static void observe(inject_result *one, const controller_output *output, const c
     }
     note(&one->request, output->fire_request, k);
     note(&one->arming, output->armed, k);
-    note(&one->both, output->fire_request && output->armed, k);
+    note(&one->both, output->fire_request && output->armed && output->sensors_agree, k);
+    note(&one->held, output->fire_request && output->armed && (!output->sensors_agree), k);
     note(&one->reset, output->mode == CONTROLLER_OFF_RESET, k);
     one->trouble = output->trouble & ~expected->trouble;
     note(&one->noticed, one->trouble != 0u, k);
@@ -80,7 +81,7 @@ static void observe(inject_result *one, const controller_output *output, const c
     one->mode = (uint32_t)output->mode;
 }
 
-static const inject_result NOTHING = {{-1, -1}, {0u, 0u}, -1, -1, -1, -1, -1, -1, 0u, 0u};
+static const inject_result NOTHING = {{-1, -1}, {0u, 0u}, -1, -1, -1, -1, -1, -1, -1, 0u, 0u};
 
 /* Ticks from `from` on; what happened before stands in `one`. */
 static void run(mirrored_controller *self, const controller_input *input, const controller_output *expected, size_t from,

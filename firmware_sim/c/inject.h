@@ -10,7 +10,8 @@ typedef struct {
     uint32_t full[CONTROLLER_LOOPS];   /* samples with the full current of the profile */
     int32_t request;
     int32_t arming;
-    int32_t both;                      /* first sample with a request while armed */
+    int32_t both;                      /* first sample with a request while armed and the sensors agree */
+    int32_t held;                      /* first sample with a request while armed, but the sensors disagree */
     int32_t reset;                     /* first sample after which the controller is in OFF_RESET */
     int32_t noticed;                   /* first trouble that the recording without the fault does not have by then */
     int32_t differs;                   /* first sample with another sample, y, request, arming, mode or current */

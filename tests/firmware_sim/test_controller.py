@@ -138,7 +138,7 @@ def test_a_sensor_stuck_far_from_rest_is_a_fault_after_fifty_milliseconds(contro
     stuck = np.full(120, 500, np.int16)
     timeline = controller.run(stuck, np.zeros(120, np.int16))
     assert not timeline.fired
-    assert troubles(timeline) == {"main sensor stuck"}
+    assert troubles(timeline) == {"main sensor stuck", "sensors disagree"}
     assert int(np.argmax([MODES[m] == "FAULT" for m in timeline.mode])) == 100
 
 

@@ -11,4 +11,9 @@
 #define CRUMPLE_ARMING_THRESHOLD_LSB 100 /* sum of counts over the window, about 0.123 m/s */
 #define CRUMPLE_ARMING_HOLD_SAMPLES 6
 
+/* Both sensors in one unit, of which a count of either is a whole number. */
+#define CRUMPLE_MAIN_UNITS 1
+#define CRUMPLE_SAFING_UNITS 4
+#define CRUMPLE_UNITS_PER_G 16
+
 #endif
