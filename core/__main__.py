@@ -45,16 +45,17 @@ COMMANDS = {
         "crumple.model.evaluation.coverage_command",
         "Say which proved set each measured event lies in, and what lies outside.",
     ),
-    "cover": (
-        "crumple.model.evaluation.coverage_command",
-        "Say which proved set each measured event lies in, and what lies outside.",
-    ),
     "limits": ("crumple.model.analysis.commands", "Find how far each requirement could be pushed."),
     "diff": ("crumple.model.analysis.commands", "Say what changes for each property from one model to another."),
     "export": ("crumple.export.commands", "Print the deployed model as C99 and ONNX."),
     "validate": ("crumple.export.commands", "Compare Python, C and ONNX, count for count."),
     "simulate": ("crumple.firmware_sim.commands", "Run the exported C in the simulated airbag controller."),
+    "target": ("crumple.firmware_sim.commands", "Run it as Cortex-M machine code, counted and compared."),
     "faults": ("crumple.firmware_sim.commands", "Try every single fault on the simulated controller."),
+    "campaign": (
+        "crumple.campaign_command",
+        "Run a plan by the million events, on all cores or on a cluster; stop and go on.",
+    ),
     "report": ("crumple.export.commands", "Render the safety-analysis report from artefacts."),
 }
 

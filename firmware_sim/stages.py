@@ -12,6 +12,7 @@ from crumple.errors import CorpusError
 from crumple.export.exported import read_export
 from crumple.progress import Advance, quietly
 from crumple.signals.corpus import MEASURED, Corpus, Event, read_corpus
+from crumple.signals.sensor import SensorPair
 from crumple.toolchain import find_compiler
 
 from .build import build_controller
@@ -92,6 +93,11 @@ def _traces(event: Event, timeline: Timeline, corpus: Corpus) -> dict[str, Any]:
 
 def same_sensors(export: Artefact, corpus: Corpus, corpus_artefact: Artefact) -> None:
     """Raise CorpusError unless a ``corpus``, read as ``corpus_artefact``, holds the counts that an ``export`` reads."""
+    require_sensors(export, corpus.sensors, str(corpus_artefact.path))
+
+
+def require_sensors(export: Artefact, sensors: SensorPair, where: str) -> None:
+    """Raise CorpusError, naming ``where``, unless a pair of ``sensors`` gives the counts that an ``export`` reads."""
     model = export.payload["model"]
     wanted = {
         "main lsb_g": Fraction(model["lsb_g"]),
@@ -99,7 +105,7 @@ def same_sensors(export: Artefact, corpus: Corpus, corpus_artefact: Artefact) ->
         "sample_rate_hz": model["sample_rate_hz"],
         "safing lsb_g": Fraction(model["arming"]["lsb_g"]),
     }
-    main, safing = corpus.sensors.main, corpus.sensors.safing
+    main, safing = sensors.main, sensors.safing
     # Arming limits every sample itself, so all that matters is that the sensor reaches so far.
     wanted["safing clamp_lsb"] = max(safing.clamp_lsb, model["arming"]["clamp_lsb"])
     found = {
@@ -112,6 +118,6 @@ def same_sensors(export: Artefact, corpus: Corpus, corpus_artefact: Artefact) ->
     for name, value in wanted.items():
         if found[name] != value:
             raise CorpusError(
-                f"{corpus_artefact.path}: {name} is {found[name]}, the model reads {value};"
+                f"{where}: {name} is {found[name]}, the model reads {value};"
                 " generate or import with the model's sensors"
             )

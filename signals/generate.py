@@ -146,13 +146,9 @@ def shards(plan: CorpusPlan, n_workers: int | None = 1) -> Generator[tuple[Event
     n_workers = workers_that_pay(plan) if n_workers is None else n_workers
     if n_workers < 1:
         raise ConfigError(f"n_workers = {n_workers}: expected at least 1")
-    jobs = [
-        (plan, mode, shard, min(SHARD_EVENTS, n_events - shard * SHARD_EVENTS))
-        for mode, n_events in sorted(plan.counts.items(), key=lambda item: list(MODES).index(item[0]))
-        for shard in range(-(-n_events // SHARD_EVENTS))
-    ]
+    jobs = [(plan, *piece) for piece in pieces(plan)]
     if n_workers == 1 or len(jobs) == 1:
-        results = (_draw(*job) for job in jobs)
+        results = (draw(*job) for job in jobs)
     else:
         from joblib import Parallel, delayed
 
@@ -163,9 +159,29 @@ def shards(plan: CorpusPlan, n_workers: int | None = 1) -> Generator[tuple[Event
         yield tuple(_event(plan, mode, shard * SHARD_EVENTS + k, k, drawn) for k in range(n_events))
 
 
+def pieces(plan: CorpusPlan) -> list[tuple[str, int, int]]:
+    """What a ``plan`` is drawn in: mode, number of the shard within the mode, and events, in the corpus's order."""
+    return [
+        (mode, shard, min(SHARD_EVENTS, n_events - shard * SHARD_EVENTS))
+        for mode, n_events in sorted(plan.counts.items(), key=lambda item: list(MODES).index(item[0]))
+        for shard in range(-(-n_events // SHARD_EVENTS))
+    ]
+
+
 @dataclass(frozen=True, slots=True)
-class _Drawn:
-    """A shard as it travels between processes: arrays, not events."""
+class Drawn:
+    """A shard as it travels between processes: arrays, not events.
+
+    Attributes
+    ----------
+    labels, severities : tuple of str
+    rttf_s, speed_kmh, first_sample_s : ndarray, shape (n_events,)
+        As in `crumple.signals.corpus.Event`.
+    main, safing : Frames
+        What each sensor sent, shape (n_events, n_samples).
+    main_box, safing_box : Tolerances
+        Where each sensor sits in its box.
+    """
 
     labels: tuple[str, ...]
     severities: tuple[str, ...]
@@ -178,14 +194,22 @@ class _Drawn:
     safing_box: Tolerances
 
 
-def _draw_elsewhere(plan: CorpusPlan, mode: str, shard: int, n_events: int) -> _Drawn:
-    """``_draw`` in a process of its own, which leaves it to the parent to answer an interrupt from the keyboard."""
+def _draw_elsewhere(plan: CorpusPlan, mode: str, shard: int, n_events: int) -> Drawn:
+    """``draw`` in a process of its own, which leaves it to the parent to answer an interrupt from the keyboard."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return _draw(plan, mode, shard, n_events)
+    return draw(plan, mode, shard, n_events)
 
 
-def _draw(plan: CorpusPlan, mode: str, shard: int, n_events: int) -> _Drawn:
-    """Draw one shard of a mode; a last shard that is shorter is drawn at its own length."""
+def draw(plan: CorpusPlan, mode: str, shard: int, n_events: int) -> Drawn:
+    """Draw one shard of a mode; a last shard that is shorter is drawn at its own length.
+
+    Parameters
+    ----------
+    plan : CorpusPlan
+    mode : str
+    shard, n_events : int
+        As ``pieces`` gives them: the same ones give the same events, wherever and in whatever order.
+    """
     seed = np.random.SeedSequence(plan.seed, spawn_key=(zlib.crc32(mode.encode()), shard))
     for_events, for_main, for_safing, for_phase = (np.random.default_rng(s) for s in seed.spawn(4))
     batch = MODES[mode](n_events, for_events, plan.rttf)
@@ -193,7 +217,7 @@ def _draw(plan: CorpusPlan, mode: str, shard: int, n_events: int) -> _Drawn:
     main_box = Tolerances.drawn(plan.sensors.main, n_events, for_main, phase)
     safing_box = Tolerances.drawn(plan.sensors.safing, n_events, for_safing, phase)
     rate = PHYSICAL_RATE_HZ
-    return _Drawn(
+    return Drawn(
         labels=batch.labels,
         severities=batch.severities,
         rttf_s=batch.rttf_s,
@@ -206,7 +230,7 @@ def _draw(plan: CorpusPlan, mode: str, shard: int, n_events: int) -> _Drawn:
     )
 
 
-def _event(plan: CorpusPlan, mode: str, number: int, row: int, drawn: _Drawn) -> Event:
+def _event(plan: CorpusPlan, mode: str, number: int, row: int, drawn: Drawn) -> Event:
     """One event of a shard; its counts are rows of the shard's."""
     boxes = (("main", drawn.main_box, drawn.main), ("safing", drawn.safing_box, drawn.safing))
     said = "; ".join(

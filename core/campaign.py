@@ -1,0 +1,193 @@
+"""Campaigns: long work from a plan, in shards, on this machine or on a cluster, to be stopped and gone on with.
+
+A plan names its ``kind``, which says what a shard is and how shards become the result. Whoever does the shards, the
+result is the same, byte for byte. Finished shards wait in a journal beside the folder to be written.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .artefact import Artefact, Json, Stage
+from .config import build, plain, read_toml
+from .errors import ConfigError
+from .journal import open_journal
+from .progress import Advance, quietly
+from .shards import ThisProcess, Work, Workers, finish
+
+SCHEMA = "crumple.campaign/1"
+FILE = "campaign.json"
+
+Results = Iterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What a plan asks for.
+
+    Attributes
+    ----------
+    parents : dict of str to str
+        Hashes of the artefacts it works on.
+    config : JSON value
+        The resolved plan, without the places of files.
+    work : Work
+    merge : callable
+        Results of all shards in their order, and the folder to write to; returns the artefact's payload.
+    """
+
+    parents: dict[str, str]
+    config: Json
+    work: Work
+    merge: Callable[[Results, Path], Json]
+
+
+def read_campaign(path: Path) -> Campaign:
+    """Read a plan and everything that it works on.
+
+    Parameters
+    ----------
+    path : Path
+        TOML; places in it are seen from its own folder.
+
+    Raises
+    ------
+    ConfigError
+        The plan is impossible, or has keys that nobody knows.
+    ArtefactError, CorpusError
+        What it works on cannot be believed or does not fit together.
+    """
+    values = read_toml(path)
+    kind = values.get("kind")
+    if kind is None:
+        raise ConfigError(f"{path}: key 'kind' is missing; expected one of {', '.join(KINDS)}")
+    if not isinstance(kind, str) or kind not in KINDS:
+        near = difflib.get_close_matches(str(kind), KINDS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(KINDS)}"
+        raise ConfigError(f"{path}: kind = {kind!r}: no such campaign; {hint}")
+    return KINDS[kind](values, path)
+
+
+def campaign_stage(
+    plan_path: Path,
+    out: Path,
+    *,
+    workers: Workers | None = None,
+    force: bool = False,
+    advance: Advance = quietly,
+) -> Artefact:
+    """Do a whole campaign, or what an interrupted one left to do, and write its folder.
+
+    Parameters
+    ----------
+    plan_path, out : Path
+    workers : Workers or None
+        None is this process alone. The result does not depend on it.
+    force : bool
+        See ``Stage.run``; also discards the unfinished work of another plan.
+    advance : callable
+        Told thousandths of the shards done, and their number.
+
+    Raises
+    ------
+    ConfigError, WouldOverwriteError, OutputError
+        Before any work: the plan, or the place to write to, cannot be used.
+    WorkersError, ToolMissingError
+        Workers cannot be reached, or die. Shards that are done are kept.
+    """
+    campaign = read_campaign(plan_path)
+    stage = Stage(out, FILE, SCHEMA, campaign.parents, campaign.config)
+    state = out.parent / f".{out.name}.campaign"  # beside the folder, which does not exist until all is done
+    n_shards = campaign.work.n_shards
+
+    def told(done: int, status: str) -> None:
+        advance(1000 * done // n_shards, status)
+
+    def work(folder: Path) -> Json:
+        with open_journal(state, stage.key, n_shards, replace=force) as journal:
+            finish(campaign.work, journal, workers or ThisProcess(), told)
+            return campaign.merge((journal.read(shard) for shard in range(n_shards)), folder)
+
+    artefact = stage.run(work, force=force)
+    state.unlink(missing_ok=True)
+    return artefact
+
+
+def _monte_carlo(values: dict[str, Any], path: Path) -> Campaign:
+    """Events drawn at random, through the compiled controller."""
+    from crumple.export.exported import read_export
+    from crumple.firmware_sim import monte_carlo as kind
+    from crumple.firmware_sim.stages import require_sensors
+
+    plan = build(kind.MonteCarloPlan, values, where=str(path))
+    export = read_export(_beside(path, plan.export))
+    require_sensors(export, plan.events.sensors, str(path))
+
+    def merge(results: Results, folder: Path) -> Json:
+        tallies = kind.merged(results, folder)
+        return {"kind": plan.kind, "modes": tallies, "summary": summary(tallies, plan.confidence)}
+
+    return Campaign({"export": export.sha256}, _settings(plan, "export"), kind.monte_carlo(plan, export), merge)
+
+
+def summary(tallies: dict[str, Any], confidence: float) -> dict[str, Any]:
+    """What the counts of failures allow one to claim, for every mode and for all modes together.
+
+    Of all modes together a bound speaks only for the mixture that the plan states, which is no frequency on roads.
+
+    Parameters
+    ----------
+    tallies : dict
+        Counts by mode, as ``monte_carlo.merged`` gives them.
+    confidence : float
+
+    Returns
+    -------
+    dict
+        By class: failures of must-fire events (late, missed, premature) and of no-fire events (false fires), each
+        with the events, the two-sided exact interval and the one-sided upper bound of the failure probability after
+        Clopper and Pearson, and three divided by the events where none failed.
+    """
+    rows = {"must_fire": ("late", "missed", "premature"), "no_fire": ("false fire",)}
+    found: dict[str, Any] = {"confidence": confidence}
+    for label, bad in rows.items():
+        by_mode = {}
+        for mode, counts in tallies.items():
+            if n_events := counts["labels"][label]:
+                by_mode[mode] = _bounds(sum(counts["verdicts"][name] for name in bad), n_events, confidence)
+        n_events = sum(row["events"] for row in by_mode.values())
+        failures = sum(row["failures"] for row in by_mode.values())
+        every = _bounds(failures, n_events, confidence) if n_events else None
+        found[label] = {"all": every, "modes": by_mode}
+    return found
+
+
+def _bounds(failures: int, n_events: int, confidence: float) -> dict[str, Any]:
+    from crumple.model.evaluation.intervals import clopper_pearson, upper_bound
+
+    low, high = clopper_pearson(failures, n_events, confidence)
+    return {
+        "events": n_events,
+        "failures": failures,
+        "interval": [low, high],
+        "upper": upper_bound(failures, n_events, confidence),
+        "rule_of_three": 3.0 / n_events if failures == 0 else None,
+    }
+
+
+def _beside(plan: Path, place: str) -> Path:
+    """A place that a plan names, seen from the plan's folder."""
+    return plan.parent / place
+
+
+def _settings(plan: Any, *places: str) -> Json:
+    """The resolved plan without the places of files, which do not change a result."""
+    return {key: value for key, value in plain(plan).items() if key not in places}
+
+
+KINDS: dict[str, Callable[[dict[str, Any], Path], Campaign]] = {"monte_carlo": _monte_carlo}
+"""Kinds of campaign: from a plan's values and its path to the campaign."""

@@ -1,0 +1,84 @@
+"""The command of campaigns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .cli import emit, force_option, json_option, out_option, progress, table
+from .errors import ConfigError
+
+
+@click.command("campaign", epilog="Example: crumple campaign plan.toml --out campaign --workers 8")
+@click.argument("plan", type=click.Path(path_type=Path, dir_okay=False))
+@out_option("campaign")
+@click.option(
+    "--workers", type=click.IntRange(1, 4096), help="Processes on this machine; as many as cores if left out."
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this Dask scheduler, such as tcp://host:8786.")
+@force_option
+@json_option
+def campaign_command(
+    plan: Path, out: Path, workers: int | None, scheduler: str | None, force: bool, as_json: bool
+) -> None:
+    """Run the campaign that PLAN describes, in shards that any number of workers may do.
+
+    Stop it and start it again as you like: finished shards are kept beside --out. The result is the same, byte for
+    byte, whoever did the work. Kinds of PLAN: monte_carlo draws events, tolerances and phases at random and runs them
+    through the compiled controller.
+    """
+    from crumple.signals.generate import n_cores
+
+    from .campaign import campaign_stage
+    from .cluster import Cluster
+    from .processes import Processes
+    from .shards import Workers
+
+    if scheduler is not None and workers is not None:
+        raise ConfigError("--workers counts processes on this machine, --scheduler uses others; give one of the two")
+    chosen: Workers = Processes(workers or n_cores()) if scheduler is None else Cluster(scheduler)
+    with progress("campaign", 1000) as advance:
+        artefact = campaign_stage(plan, out, workers=chosen, force=force, advance=advance)
+    emit({"campaign": artefact.payload}, TABLES[artefact.payload["kind"]](artefact.payload), as_json=as_json)
+
+
+def monte_carlo_table(found: dict[str, Any]) -> str:
+    """Counts by mode, and what they allow one to claim, from the payload ``found`` of a Monte Carlo campaign."""
+    columns = ("in time", "late", "missed", "premature", "silent", "false fire", "not scored")
+    counts = [
+        (mode, row["events"], *(row["verdicts"][name] for name in columns)) for mode, row in found["modes"].items()
+    ]
+    total = (sum(int(row[k]) for row in counts) for k in range(1, 2 + len(columns)))
+    claims = found["summary"]
+    rows = [
+        (
+            what,
+            one["events"],
+            one["failures"],
+            f"{one['upper']:.3g}",
+            f"{one['interval'][0]:.3g} to {one['interval'][1]:.3g}",
+        )
+        for label, what in (("must_fire", "late, missed or premature"), ("no_fire", "false fire"))
+        if (one := claims[label]["all"]) is not None
+    ]
+    percent = f"{100 * claims['confidence']:g} %"
+    why = sorted(
+        ((n, mode, text) for mode, row in found["modes"].items() for text, n in row["why"].items()), reverse=True
+    )
+    parts = [
+        table("synthetic events in the simulated controller", ("mode", "events", *columns), [*counts, ("all", *total)]),
+        table(
+            f"probability of failure in this mixture of modes, {percent} confidence",
+            ("failure", "events", "seen", "at most", "interval"),
+            rows,
+        ),
+    ]
+    if why:
+        parts.append(table("what stood behind failures", ("events", "mode", "why"), why[:20]))
+    return "\n\n".join(parts)
+
+
+TABLES = {"monte_carlo": monte_carlo_table}
+"""How each kind's payload is shown."""
