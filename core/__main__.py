@@ -51,6 +51,7 @@ COMMANDS = {
     "validate": ("crumple.export.commands", "Compare Python, C and ONNX, count for count."),
     "simulate": ("crumple.firmware_sim.commands", "Run the exported C in the simulated airbag controller."),
     "target": ("crumple.firmware_sim.commands", "Run it as Cortex-M machine code, counted and compared."),
+    "target": ("crumple.firmware_sim.commands", "Run it as Cortex-M machine code, counted and compared."),
     "faults": ("crumple.firmware_sim.commands", "Try every single fault on the simulated controller."),
     "campaign": (
         "crumple.campaign_command",

@@ -1,4 +1,4 @@
-"""The controller's commands: simulate, faults."""
+"""The controller's commands: simulate, target, faults."""
 
 from __future__ import annotations
 
@@ -32,6 +32,68 @@ def simulate_command(export: Path, corpus: Path, out: Path, force: bool, as_json
         {"simulation": {"tally": found["tally"], "events": found["events"]}},
         tally_table(found["tally"]),
         as_json=as_json,
+    )
+
+
+@click.command("target", epilog="Example: crumple target export corpus --out target --clock-mhz 80")
+@click.argument("export", type=click.Path(path_type=Path))
+@click.argument("corpus", type=click.Path(path_type=Path))
+@out_option("target")
+@click.option("--clock-mhz", type=click.IntRange(min=1), default=80, show_default=True, help="Of the processor.")
+@click.option(
+    "--cycles-per-instruction",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Assumed on average: the emulator counts instructions, not cycles.",
+)
+@force_option
+@json_option
+def target_command(
+    export: Path, corpus: Path, out: Path, clock_mhz: int, cycles_per_instruction: int, force: bool, as_json: bool
+) -> None:
+    """Run CORPUS on the EXPORT folder's controller as Cortex-M4 machine code, in an emulator.
+
+    Every output of every tick must equal that of the C on this machine and of the reference in Python integers; exits
+    with 1 at the first difference. Counts the instructions of every tick exactly, and the stack. Needs
+    arm-none-eabi-gcc and qemu-system-arm.
+    """
+    from .target_stage import target_stage
+
+    with progress("target", 1) as advance:
+        artefact = target_stage(
+            export,
+            corpus,
+            out,
+            clock_mhz=clock_mhz,
+            cycles_per_instruction=cycles_per_instruction,
+            force=force,
+            advance=advance,
+        )
+    emit({"target": artefact.payload}, target_table(artefact.payload), as_json=as_json)
+
+
+def target_table(found: dict[str, Any]) -> str:
+    """The payload of a run as machine code, ``found``, as text: what was equal, and what it costs."""
+    count, loop, start = found["instructions"], found["loop"], found["start"]
+    worst = count["worst"]
+    rows = [
+        ("ticks compared", f"{found['ticks']} of {len(found['events'])} events, {len(found['fields'])} outputs each"),
+        ("differences", "none: board, this machine and reference"),
+        ("instructions a tick, least / mean / most", f"{count['least']} / {count['mean']} / {count['most']}"),
+        ("longest tick", f"{worst['event']}, tick {worst['tick']}, {worst['state']}"),
+        (f"share of {loop['period_us']:g} us", f"{loop['share_percent']} % ({loop['assumed']})"),
+        ("instructions of the self-test at start", start["self_test_instructions"]),
+        ("stack of a tick / of the start, bytes", f"{found['stack_bytes']} / {start['stack_bytes']}"),
+        ("state with its mirror, bytes", found["state_bytes"]),
+        ("code and constants, bytes", found["flash_bytes"]),
+    ]
+    states = [(row["state"], row["ticks"], row["least"], row["most"]) for row in count["by_state"]]
+    return "\n\n".join(
+        (
+            table(f"{found['core']} in {found['emulator']}", ("figure", "value"), rows),
+            table("instructions by state", ("state", "ticks", "least", "most"), states),
+        )
     )
 
 

@@ -210,12 +210,22 @@ class Controller:
         SignalError
             Another type or shape.
         """
+        return Timeline.from_outputs(self.outputs(inputs))
+
+    def outputs(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """All that the controller says of ``inputs``, as ``run_inputs``: an array of ``OUTPUT_DTYPE``, (n_samples,).
+
+        Raises
+        ------
+        SignalError
+            Another type or shape.
+        """
         if inputs.dtype != INPUT_DTYPE or inputs.ndim != 1:
             raise SignalError(f"inputs are {inputs.dtype} of shape {inputs.shape}, expected one row of INPUT_DTYPE")
         given = np.ascontiguousarray(inputs)
         outputs = np.zeros(given.size, dtype=OUTPUT_DTYPE)
         self._library.drive_inputs(self._started(), _at(given), ctypes.c_size_t(given.size), _at(outputs))
-        return Timeline.from_outputs(outputs)
+        return outputs
 
     def run_batch(
         self,
