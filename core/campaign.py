@@ -128,14 +128,17 @@ def _monte_carlo(values: dict[str, Any], path: Path) -> Campaign:
     require_sensors(export, plan.events.sensors, str(path))
 
     def merge(results: Results, folder: Path) -> Json:
-        tallies = kind.merged(results, folder)
-        return {"kind": plan.kind, "modes": tallies, "summary": summary(tallies, plan.confidence)}
+        return {"kind": plan.kind, **summary(kind.merged(results, folder), plan.confidence)}
 
     return Campaign({"export": export.sha256}, _settings(plan, "export"), kind.monte_carlo(plan, export), merge)
 
 
+FAILURES = {"must_fire": ("late", "missed", "premature"), "no_fire": ("false fire",)}
+"""Verdicts that are failures, by the label of their events."""
+
+
 def summary(tallies: dict[str, Any], confidence: float) -> dict[str, Any]:
-    """What the counts of failures allow one to claim, for every mode and for all modes together.
+    """What was counted, and what the counts of failures allow one to claim, for every mode and for all together.
 
     Of all modes together a bound speaks only for the mixture that the plan states, which is no frequency on roads.
 
@@ -148,32 +151,61 @@ def summary(tallies: dict[str, Any], confidence: float) -> dict[str, Any]:
     Returns
     -------
     dict
-        By class: failures of must-fire events (late, missed, premature) and of no-fire events (false fires), each
-        with the events, the two-sided exact interval and the one-sided upper bound of the failure probability after
-        Clopper and Pearson, and three divided by the events where none failed.
+        Lists of flat records. ``modes``: events, labels, verdicts, and the range of TTF - RTTF in ms. ``bounds``: of
+        each failure and mode the events, how many failed, the two-sided exact interval of the probability and its
+        one-sided upper bound after Clopper and Pearson, and three divided by the events where none failed.
+        ``failures``: what stood behind them. ``delta_ms``: mode, TTF - RTTF in whole ms rounded down, and events.
     """
-    rows = {"must_fire": ("late", "missed", "premature"), "no_fire": ("false fire",)}
-    found: dict[str, Any] = {"confidence": confidence}
-    for label, bad in rows.items():
-        by_mode = {}
-        for mode, counts in tallies.items():
-            if n_events := counts["labels"][label]:
-                by_mode[mode] = _bounds(sum(counts["verdicts"][name] for name in bad), n_events, confidence)
-        n_events = sum(row["events"] for row in by_mode.values())
-        failures = sum(row["failures"] for row in by_mode.values())
-        every = _bounds(failures, n_events, confidence) if n_events else None
-        found[label] = {"all": every, "modes": by_mode}
-    return found
+    modes: list[dict[str, Any]] = [
+        {
+            "mode": mode,
+            "events": counts["events"],
+            "ticks": counts["ticks"],
+            **counts["verdicts"],
+            **{f"labelled {label}": n for label, n in counts["labels"].items()},
+            "least delta_ms": counts["delta_ms"]["least"],
+            "most delta_ms": counts["delta_ms"]["most"],
+        }
+        for mode, counts in tallies.items()
+    ]
+    bounds = []
+    for label, bad in FAILURES.items():
+        seen = [
+            (row["mode"], sum(row[name] for name in bad), row[f"labelled {label}"])
+            for row in modes
+            if row[f"labelled {label}"]
+        ]
+        if seen:
+            every = ("all", sum(n for _, n, _ in seen), sum(n for _, _, n in seen))
+            bounds += [_bounds(" or ".join(bad), *one, confidence) for one in (every, *seen)]
+    return {
+        "confidence": confidence,
+        "modes": modes,
+        "bounds": bounds,
+        "failures": [
+            {"mode": mode, "why": text, "events": n}
+            for mode, counts in tallies.items()
+            for text, n in sorted(counts["why"].items(), key=lambda one: (-one[1], one[0]))
+        ],
+        "delta_ms": [
+            [mode, int(ms), n]
+            for mode, counts in tallies.items()
+            for ms, n in sorted(counts["delta_ms"]["histogram"].items(), key=lambda one: int(one[0]))
+        ],
+    }
 
 
-def _bounds(failures: int, n_events: int, confidence: float) -> dict[str, Any]:
+def _bounds(failure: str, mode: str, failures: int, n_events: int, confidence: float) -> dict[str, Any]:
     from crumple.model.evaluation.intervals import clopper_pearson, upper_bound
 
     low, high = clopper_pearson(failures, n_events, confidence)
     return {
+        "failure": failure,
+        "mode": mode,
         "events": n_events,
         "failures": failures,
-        "interval": [low, high],
+        "low": low,
+        "high": high,
         "upper": upper_bound(failures, n_events, confidence),
         "rule_of_three": 3.0 / n_events if failures == 0 else None,
     }

@@ -46,39 +46,40 @@ def campaign_command(
 
 def monte_carlo_table(found: dict[str, Any]) -> str:
     """Counts by mode, and what they allow one to claim, from the payload ``found`` of a Monte Carlo campaign."""
-    columns = ("in time", "late", "missed", "premature", "silent", "false fire", "not scored")
-    counts = [
-        (mode, row["events"], *(row["verdicts"][name] for name in columns)) for mode, row in found["modes"].items()
-    ]
-    total = (sum(int(row[k]) for row in counts) for k in range(1, 2 + len(columns)))
-    claims = found["summary"]
-    rows = [
-        (
-            what,
-            one["events"],
-            one["failures"],
-            f"{one['upper']:.3g}",
-            f"{one['interval'][0]:.3g} to {one['interval'][1]:.3g}",
-        )
-        for label, what in (("must_fire", "late, missed or premature"), ("no_fire", "false fire"))
-        if (one := claims[label]["all"]) is not None
-    ]
-    percent = f"{100 * claims['confidence']:g} %"
-    why = sorted(
-        ((n, mode, text) for mode, row in found["modes"].items() for text, n in row["why"].items()), reverse=True
-    )
+    columns = ("events", "in time", "late", "missed", "premature", "silent", "false fire", "not scored")
+    total = {name: sum(row[name] for row in found["modes"]) for name in columns}
+    percent = f"{100 * found['confidence']:g} %"
     parts = [
-        table("synthetic events in the simulated controller", ("mode", "events", *columns), [*counts, ("all", *total)]),
+        table(
+            "synthetic events in the simulated controller",
+            ("mode", *columns),
+            [(row["mode"], *(row[name] for name in columns)) for row in [*found["modes"], {"mode": "all", **total}]],
+        ),
         table(
             f"probability of failure in this mixture of modes, {percent} confidence",
             ("failure", "events", "seen", "at most", "interval"),
-            rows,
+            [
+                (
+                    row["failure"],
+                    row["events"],
+                    row["failures"],
+                    f"{row['upper']:.3g}",
+                    f"{row['low']:.3g} to {row['high']:.3g}",
+                )
+                for row in found["bounds"]
+                if row["mode"] == "all"
+            ],
         ),
     ]
-    if why:
-        parts.append(table("what stood behind failures", ("events", "mode", "why"), why[:20]))
+    if found["failures"]:
+        most = sorted(found["failures"], key=lambda row: -int(row["events"]))
+        title = "what stood behind failures" + (f", the {SHOWN} most frequent" if len(most) > SHOWN else "")
+        rows = [(row["events"], row["mode"], row["why"]) for row in most[:SHOWN]]
+        parts.append(table(title, ("events", "mode", "why"), rows))
     return "\n\n".join(parts)
 
+
+SHOWN = 20
 
 TABLES = {"monte_carlo": monte_carlo_table}
 """How each kind's payload is shown."""
