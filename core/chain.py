@@ -125,6 +125,7 @@ def chain(root: Path, plan: ChainPlan) -> tuple[Step, ...]:
     """
     from crumple.export.stages import export_stage, validate_stage
     from crumple.firmware_sim.stages import simulate_stage
+    from crumple.model.evaluation.coverage_stage import cover_stage
     from crumple.model.evaluation.stages import evaluate_stage
     from crumple.model.stages import prove_stage, train_stage
     from crumple.signals.stages import generate_stage
@@ -205,6 +206,24 @@ def chain(root: Path, plan: ChainPlan) -> tuple[Step, ...]:
         simulated("simulation", "corpus", n_events),
     ]
     steps += [simulated(f"{folder}-simulation", folder, 1) for folder in recorded]
+    if recorded:
+        steps.append(
+            Step(
+                "coverage",
+                "data coverage of the proofs",
+                ("model", "proof", *recorded),
+                1000,
+                lambda force, advance: cover_stage(
+                    root / "model",
+                    root / "proof",
+                    [root / name for name in recorded],
+                    root / "coverage",
+                    replace=True,
+                    force=force,
+                    advance=advance,
+                ),
+            )
+        )
     if plan.test is not None:
         steps += [
             generated("test-corpus", "generate test events", plan.test),

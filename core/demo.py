@@ -23,6 +23,7 @@ STAGES = (
     "validation",
     "simulation",
     "recording-simulation",
+    "coverage",
 )
 RESULT_FILE = "demo.json"
 REPORT_FILE = "report.html"

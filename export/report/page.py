@@ -18,7 +18,7 @@ from .argument import argument, argument_svg
 from .crossref import ASSUMPTIONS, CHANGE_RULES, CROSS_REFERENCES, RESIDUALS
 from .figures import decision_figure, kernels_figure
 from .further import Plot, further, kind_of, plots_of
-from .project import Project, coverage_of, read_project
+from .project import Project, coverage_command, read_project
 from .statements import SCHEMA, simulations, statements
 from .tables import (
     counterexamples,
@@ -64,7 +64,7 @@ def render_report(project: Project) -> str:
         plots=_plots(project),
         coverage=project.payload("coverage"),
         coverage_rows=coverage_rows(project),
-        coverage_command=coverage_of(project.recordings).command,
+        coverage_command=coverage_command(project) if project.recordings else "",
         further=further(project),
         kernels=None if model is None else kernels_figure(model),
         goals=goals,

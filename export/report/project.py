@@ -56,11 +56,7 @@ EVALUATION = Source(
 )
 
 COVERAGE = Source(
-    "coverage",
-    "coverage.json",
-    "crumple.coverage/1",
-    "crumple cover model proof recording --out coverage",
-    is_in_chain=False,
+    "coverage", "coverage.json", "crumple.coverage/1", "crumple cover model proof recording --out coverage"
 )
 
 
@@ -179,6 +175,11 @@ def coverage_of(recordings: tuple[str, ...]) -> Source:
     """What makes the coverage of a project with these folders of ``recordings``."""
     named = " ".join(recordings) or "recording"
     return replace(COVERAGE, command=f"crumple cover model proof {named} --out coverage")
+
+
+def coverage_command(project: Project) -> str:
+    """What makes the coverage of a ``project`` that has none."""
+    return _mend(coverage_of(project.recordings), (project.folder / PROJECT_FILE).is_file(), force=False)
 
 
 def _mend(source: Source, whole_project: bool, *, force: bool) -> str:

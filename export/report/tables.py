@@ -9,7 +9,7 @@ from typing import Any
 from crumple.artefact import Artefact
 
 from .further import further
-from .project import Project, coverage_of
+from .project import Project, coverage_command
 from .statements import simulations
 
 
@@ -201,6 +201,10 @@ def _distance(one: dict[str, Any]) -> str:
     return f"{span} g" if one["measure"].endswith(" g") else f"{span} times"
 
 
+def _made_by(project: Project) -> str:
+    return f"Mended by: {coverage_command(project)}" if project.recordings else "It needs a measured recording."
+
+
 def open_points(project: Project) -> list[str]:
     """What is not done or not settled, as far as the artefacts of ``project`` tell."""
     points = [f"{trouble.text}. Mended by: {trouble.mend}" for trouble in project.troubles]
@@ -232,8 +236,7 @@ def open_points(project: Project) -> list[str]:
         if outside:
             points.append(f"{outside} of {coverage['events_with_label']} measured events lie in no proved set.")
     elif not project.told("coverage"):
-        command = coverage_of(project.recordings).command
-        points.append(f"Which proved set each measured event lies in is not here. Mended by: {command}")
+        points.append(f"Which proved set each measured event lies in is not here. {_made_by(project)}")
     for shown in further(project).values():
         if not shown.names:
             mend = f"Mended by: {shown.kind.command}" if shown.kind.command else "No command of this version makes it."

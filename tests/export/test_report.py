@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from crumple.__main__ import COMMANDS as VERBS
 from crumple.__main__ import main
-from crumple.artefact import Stage, canonical_json, sha256_bytes
+from crumple.artefact import Stage, canonical_json, read_artefact, sha256_bytes
 from crumple.export.report.argument import BAD, GOOD, OPEN, Node, argument, argument_svg
 from crumple.export.report.crossref import CROSS_REFERENCES
 from crumple.export.report.further import KINDS, MOST_ROWS, tables_of
 from crumple.export.report.page import MARKER, _embedded, render_report
-from crumple.export.report.project import coverage_of, read_project
+from crumple.export.report.project import coverage_command, read_project
 from crumple.export.report.statements import statements
 from crumple.export.report.verify import verify_report
 
@@ -259,6 +259,12 @@ def test_a_certificate_that_was_swapped_for_another_with_all_hashes_mended_is_st
     del proof["sha256"]
     proof["sha256"] = sha256_bytes(canonical_json(proof))
     proof_path.write_bytes(canonical_json(proof))
+    coverage_path = project / "coverage" / "coverage.json"
+    coverage = json.loads(coverage_path.read_bytes())
+    coverage["parents"]["proof"] = read_artefact(proof_path, "crumple.proof/1").sha256
+    del coverage["sha256"]
+    coverage["sha256"] = sha256_bytes(canonical_json(coverage))
+    coverage_path.write_bytes(canonical_json(coverage))
     assert main(["--quiet", "report", str(project)]) == 0  # every hash agrees
     fallen = {finding.id: finding for finding in verify_report(project, project / "report.html") if not finding.holds}
     assert list(fallen) == ["requirement-W2"]
@@ -345,7 +351,7 @@ def test_what_is_stale_is_told_and_so_is_all_that_follows_from_it(project: Path,
     assert run(*words)[0] in (0, 1)  # a net of 40 steps need not meet its requirements
     found = {trouble.name: trouble.kind for trouble in read_project(project).troubles}
     assert found == dict.fromkeys(
-        ("proof", "export", "validation", "simulation", "recording-wall-simulation", "evaluation"), "stale"
+        ("proof", "export", "validation", "simulation", "recording-wall-simulation", "evaluation", "coverage"), "stale"
     )
     code, _, err = run("report", project)
     assert code == 3
@@ -395,22 +401,30 @@ FAULTS = {
 }
 
 
-def test_what_is_missing_is_told_in_its_section_with_what_makes_it_and_is_no_trouble(finished: Path) -> None:
-    page = text_of(finished)
+def test_what_is_missing_is_told_in_its_section_with_what_makes_it_and_is_no_trouble(project: Path, run: Any) -> None:
+    shutil.rmtree(project / "coverage")
+    assert run("report", project)[0] == 0
+    page = text_of(project)
     for kind in KINDS:
         section = page.partition(f'<h2 id="{kind.anchor}">')[2].partition("<h2")[0]
         assert "<b>Missing</b>" in section, kind.anchor
         assert kind.command in section
         assert f"{kind.title}: not here" in page.partition('id="open-points"')[2]
     coverage = page.partition('<h2 id="coverage">')[2].partition("<h2")[0]
-    assert "crumple cover model proof recording-wall --out coverage" in coverage
-    assert not read_project(finished).troubles
+    assert "crumple run coverage" in coverage
+    assert not read_project(project).troubles
+    (project / "crumple.toml").unlink()
+    assert coverage_command(read_project(project)) == "crumple cover model proof recording-wall --out coverage"
+    shutil.rmtree(project / "recording-wall")
+    shutil.rmtree(project / "recording-wall-simulation")
+    run("report", project)
+    assert "no measured recording whose place" in text_of(project)
 
 
 def test_every_command_that_a_missing_section_names_is_a_verb(finished: Path) -> None:
     for kind in KINDS:
         assert not kind.command or kind.command.split()[1] in VERBS, kind
-    assert coverage_of(("recording-wall",)).command.split()[1] in VERBS
+    assert coverage_command(read_project(finished)).split()[1] in VERBS
 
 
 def test_evidence_of_another_stage_is_shown_as_its_file_says_and_counted(project: Path, run: Any) -> None:
@@ -449,8 +463,9 @@ def test_damaged_or_stale_further_evidence_is_told_in_place(project: Path, run: 
 
 def test_coverage_is_shown_event_by_event_and_bears_on_the_argument(project: Path, run: Any) -> None:
     folders = [project / name for name in ("model", "proof", "recording-wall")]
-    assert run("cover", *folders, "--out", project / "coverage")[0] == 0
-    assert run("report", project)[0] == 0
+    before = (project / "coverage" / "coverage.json").read_bytes()
+    assert run("cover", *folders, "--out", project / "coverage", "--force")[0] == 0
+    assert (project / "coverage" / "coverage.json").read_bytes() == before, "the verb and the chain agree"
     page = text_of(project)
     found = json.loads((project / "coverage" / "coverage.json").read_bytes())["payload"]
     header, *rows = table_of(page, '<h2 id="coverage">')

@@ -21,7 +21,7 @@ from crumple.model.analysis import checker
 from crumple.model.analysis.properties import Requirement, RequirementSet
 from crumple.model.deployed import DeployedModel
 from crumple.model.evaluation.coverage import distance, largest_swing
-from crumple.model.evaluation.coverage_command import cover_stage
+from crumple.model.evaluation.coverage_stage import cover_stage
 from crumple.model.stages import prove_stage
 from crumple.signals.corpus import MEASURED, SYNTHETIC, Corpus, Event, corpus_stage, write_corpus
 from crumple.signals.sensor import SensorPair
