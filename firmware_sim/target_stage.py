@@ -88,8 +88,9 @@ def target_stage(
                 runs.append(run_program(program, inputs))
                 for event, given, record in zip(some, inputs, runs[-1].records, strict=True):
                     on_board = record["output"]
-                    require_equal(event.name, "this machine", on_board, controller.outputs(given))
-                    require_equal(event.name, "the reference", on_board, ReferenceController(model).run(given))
+                    require_equal(event.name, CORE, on_board, "this machine", controller.outputs(given))
+                    expected = ReferenceController(model).run(given)
+                    require_equal(event.name, CORE, on_board, "the reference", expected)
                     events.append({"event": event.name, "mode": event.mode, **_costs(record)})
                     _note_states(by_state, record)
                     advance(len(events), event.mode)
@@ -121,22 +122,25 @@ def target_stage(
     return stage.run(work, replace=replace, force=force)
 
 
-def require_equal(event: str, other: str, on_board: NDArray[Any], outputs: NDArray[Any]) -> None:
+def require_equal(event: str, one: str, outputs: NDArray[Any], other: str, expected: NDArray[Any]) -> None:
     """Raise CheckFailedError at the first tick where two ways to run one controller differ in any output.
 
     Parameters
     ----------
-    event, other : str
-        Names of the recording and of what the board is compared with.
-    on_board, outputs : ndarray of OUTPUT_DTYPE, shape (n_ticks,)
+    event : str
+        Name of the recording.
+    one, other : str
+        Names of the two ways.
+    outputs, expected : ndarray of OUTPUT_DTYPE, shape (n_ticks,)
+        What each said.
     """
     for name in OUTPUT_DTYPE.names or ():
-        differs = np.any((on_board[name] != outputs[name]).reshape(on_board.size, -1), axis=1)
+        differs = np.any((outputs[name] != expected[name]).reshape(outputs.size, -1), axis=1)
         if differs.any():
             tick = int(np.argmax(differs))
             raise CheckFailedError(
-                f"{event}: tick {tick}: {name} is {on_board[name][tick].tolist()} on {CORE}"
-                f" and {outputs[name][tick].tolist()} on {other}"
+                f"{event}: tick {tick}: {name} is {outputs[name][tick].tolist()} on {one}"
+                f" and {expected[name][tick].tolist()} on {other}"
             )
 
 

@@ -85,8 +85,9 @@ def test_every_output_is_equal_on_three_ways_to_run_it_with_faults_too(
     reference = read_exported_model(exported)
     fired = 0
     for k, (given, record) in enumerate(zip(recordings, run.records, strict=True)):
-        require_equal(str(k), "this machine", record["output"], controller.outputs(given))
-        require_equal(str(k), "the reference", record["output"], ReferenceController(reference).run(given))
+        require_equal(str(k), CORE, record["output"], "this machine", controller.outputs(given))
+        expected = ReferenceController(reference).run(given)
+        require_equal(str(k), CORE, record["output"], "the reference", expected)
         fired += bool(record["output"]["current_ma"].any())
     assert 0 < fired < len(recordings)
 
@@ -190,10 +191,10 @@ def test_the_command_writes_an_artefact_that_is_the_same_every_time(folders: tup
 
 def test_outputs_that_differ_name_event_tick_and_output() -> None:
     one, other = np.zeros(9, OUTPUT_DTYPE), np.zeros(9, OUTPUT_DTYPE)
-    require_equal("wall", "this machine", one, other)
+    require_equal("wall", CORE, one, "this machine", other)
     other["current_ma"][7, 1] = 1200
     with pytest.raises(CheckFailedError, match=rf"wall: tick 7: current_ma is \[0, 0\] on {CORE} and \[0, 1200\]"):
-        require_equal("wall", "this machine", one, other)
+        require_equal("wall", CORE, one, "this machine", other)
 
 
 def test_the_share_of_the_loop_is_instructions_times_cycles_by_the_clock() -> None:
