@@ -133,6 +133,23 @@ def _monte_carlo(values: dict[str, Any], path: Path) -> Campaign:
     return Campaign({"export": export.sha256}, _settings(plan, "export"), kind.monte_carlo(plan, export), merge)
 
 
+def _proofs(values: dict[str, Any], path: Path) -> Campaign:
+    """A proof set, one requirement a shard."""
+    from crumple.model.analysis import campaigns as kind
+    from crumple.model.analysis.properties import read_requirements
+    from crumple.model.deployed import read_model
+
+    plan = build(kind.ProofsPlan, values, where=str(path))
+    model, artefact = read_model(_beside(path, plan.model))
+    requirements = read_requirements(_beside(path, plan.requirements) if plan.requirements else None)
+    settings = {**_settings(plan, "model", "requirements"), "requirements": [r.payload() for r in requirements]}
+
+    def merge(results: Results, folder: Path) -> Json:
+        return {"kind": plan.kind, **kind.merged_proofs(results, artefact, folder)}
+
+    return Campaign({"model": artefact.sha256}, settings, kind.proofs(model, requirements), merge)
+
+
 FAILURES = {"must_fire": ("late", "missed", "premature"), "no_fire": ("false fire",)}
 """Verdicts that are failures, by the label of their events."""
 
@@ -221,5 +238,8 @@ def _settings(plan: Any, *places: str) -> Json:
     return {key: value for key, value in plain(plan).items() if key not in places}
 
 
-KINDS: dict[str, Callable[[dict[str, Any], Path], Campaign]] = {"monte_carlo": _monte_carlo}
+KINDS: dict[str, Callable[[dict[str, Any], Path], Campaign]] = {
+    "monte_carlo": _monte_carlo,
+    "proofs": _proofs,
+}
 """Kinds of campaign: from a plan's values and its path to the campaign."""

@@ -27,8 +27,9 @@ def campaign_command(
 
     Stop it and start it again as you like: finished shards are kept beside --out. The result is the same, byte for
     byte, whoever did the work. Kinds of PLAN: monte_carlo draws events, tolerances and phases at random and runs them
-    through the compiled controller.
+    through the compiled controller; proofs proves a set of requirements, and exits as crumple prove does.
     """
+    from crumple.model.commands import refuse_unproved
     from crumple.signals.generate import n_cores
 
     from .campaign import campaign_stage
@@ -42,6 +43,8 @@ def campaign_command(
     with progress("campaign", 1000) as advance:
         artefact = campaign_stage(plan, out, workers=chosen, force=force, advance=advance)
     emit({"campaign": artefact.payload}, TABLES[artefact.payload["kind"]](artefact.payload), as_json=as_json)
+    if artefact.payload["kind"] == "proofs":
+        refuse_unproved(artefact.payload, str(out))
 
 
 def monte_carlo_table(found: dict[str, Any]) -> str:
@@ -81,5 +84,13 @@ def monte_carlo_table(found: dict[str, Any]) -> str:
 
 SHOWN = 20
 
-TABLES = {"monte_carlo": monte_carlo_table}
+
+def proofs_table(found: dict[str, Any]) -> str:
+    """Verdicts on all requirements, from the payload ``found`` of a campaign of proofs."""
+    rows = [(row["id"], row["verdict"], row["text"], row["detail"]) for row in found["requirements"]]
+    title = f"{found['proved']} of {found['total']} requirements proved"
+    return table(title, ("id", "verdict", "requirement", "detail"), rows)
+
+
+TABLES = {"monte_carlo": monte_carlo_table, "proofs": proofs_table}
 """How each kind's payload is shown."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from dataclasses import replace as with_changes
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -96,13 +97,18 @@ def prove_command(model: Path, requirements_path: Path | None, out: Path, force:
     rows = [(row["id"], row["verdict"], row["text"], row["detail"]) for row in payload["requirements"]]
     title = f"{payload['proved']} of {payload['total']} requirements proved"
     emit({"requirements": payload}, table(title, ("id", "verdict", "requirement", "detail"), rows), as_json=as_json)
+    refuse_unproved(payload, str(out))
+
+
+def refuse_unproved(payload: dict[str, Any], where: str) -> None:
+    """Raise CheckFailedError or UndecidedError, naming ``where``, unless a ``payload`` has only proved requirements."""
     verdicts = {row["verdict"] for row in payload["requirements"]}
     if "violated" in verdicts:
-        raise CheckFailedError(f"{out}: a requirement is violated; its certificate holds a sequence that shows it")
+        raise CheckFailedError(f"{where}: a requirement is violated; its certificate holds a sequence that shows it")
     if "vacuous" in verdicts:
-        raise CheckFailedError(f"{out}: a requirement is about an empty set, so that nothing is proved")
+        raise CheckFailedError(f"{where}: a requirement is about an empty set, so that nothing is proved")
     if "unknown" in verdicts:
-        raise UndecidedError(f"{out}: a requirement is undecided, which counts as not proved")
+        raise UndecidedError(f"{where}: a requirement is undecided, which counts as not proved")
 
 
 @click.command("check", epilog="Example: crumple check crumple-demo")

@@ -15,10 +15,10 @@ from crumple.signals.corpus import read_corpus
 from . import deployed
 from .analysis import checker, witness
 from .analysis.properties import SCHEMA as PROPERTY_SCHEMA
-from .analysis.properties import RequirementSet
+from .analysis.properties import Requirement, RequirementSet
 from .analysis.prover import Proved, Unknown, Vacuous, prove
 from .checkpoint import Checkpoint
-from .deployed import read_model
+from .deployed import DeployedModel, read_model
 from .quantise import INPUT_UNIT_G
 from .training import TrainingPlan, train
 
@@ -107,34 +107,71 @@ def prove_stage(
     stage = Stage(out, PROOF_FILE, PROOF_SCHEMA, {"model": model_artefact.sha256}, config)
 
     def work(folder: Path) -> Json:
-        verdicts = []
+        rows = []
         for done, requirement in enumerate(requirements):
             advance(done, requirement.id)
-            verdict = prove(model, requirement)
-            property_file = folder / f"{requirement.id}.property.json"
-            write_bytes(property_file, envelope(PROPERTY_SCHEMA, requirement.payload()))
-            row: dict[str, Any] = {**requirement.payload(), "detail": ""}
-            if isinstance(verdict, Unknown | Vacuous):
-                row |= {"verdict": "unknown" if isinstance(verdict, Unknown) else "vacuous", "detail": verdict.reason}
-            else:
-                certificate = envelope(
-                    CERTIFICATE_SCHEMA,
-                    verdict.certificate,
-                    parents={"model": model_artefact.sha256, "property": sha256_file(property_file)},
-                )
-                write_bytes(folder / f"{requirement.id}.certificate.json", certificate)
-                row["verdict"] = verdict.certificate["verdict"]
-                row["certificate_bytes"] = len(certificate)
-                if isinstance(verdict, Proved) and verdict.bound is not None:
-                    row["detail"] = f"y <= {verdict.bound.numerator // verdict.bound.denominator} on the whole set"
-                elif isinstance(verdict, Proved) and verdict.certificate["trees"]:
-                    row["detail"] = "proved over all windows that confirmation looks at together"
-            verdicts.append(row)
-            advance(done + 1, f"{requirement.id} {row['verdict']}")
-        proved = sum(row["verdict"] == "proved" for row in verdicts)
-        return {"requirements": verdicts, "proved": proved, "total": len(verdicts)}
+            rows.append(write_verdict(folder, model_artefact.sha256, *verdict_on(model, requirement)))
+            advance(done + 1, f"{requirement.id} {rows[-1]['verdict']}")
+        return verdicts(rows)
 
     return stage.run(work, replace=replace, force=force)
+
+
+def verdict_on(model: DeployedModel, requirement: Requirement) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Prove one ``requirement`` on a ``model``.
+
+    Returns
+    -------
+    row : dict
+        The requirement with its verdict, as ``proof.json`` lists it.
+    certificate : dict or None
+        None for what is unknown or vacuous.
+    """
+    verdict = prove(model, requirement)
+    row: dict[str, Any] = {**requirement.payload(), "detail": ""}
+    if isinstance(verdict, Unknown | Vacuous):
+        row |= {"verdict": "unknown" if isinstance(verdict, Unknown) else "vacuous", "detail": verdict.reason}
+        return row, None
+    row["verdict"] = verdict.certificate["verdict"]
+    if isinstance(verdict, Proved) and verdict.bound is not None:
+        row["detail"] = f"y <= {verdict.bound.numerator // verdict.bound.denominator} on the whole set"
+    elif isinstance(verdict, Proved) and verdict.certificate["trees"]:
+        row["detail"] = "proved over all windows that confirmation looks at together"
+    return row, verdict.certificate
+
+
+def write_verdict(
+    folder: Path, model_sha256: str, row: dict[str, Any], certificate: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Write the files of one verdict into a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    model_sha256 : str
+        Of the model's file.
+    row, certificate
+        As ``verdict_on`` gives them.
+
+    Returns
+    -------
+    dict
+        The row, with the certificate's size.
+    """
+    payload = {key: value for key, value in row.items() if key not in ("verdict", "detail")}
+    property_file = folder / f"{row['id']}.property.json"
+    write_bytes(property_file, envelope(PROPERTY_SCHEMA, payload))
+    if certificate is None:
+        return row
+    parents = {"model": model_sha256, "property": sha256_file(property_file)}
+    document = envelope(CERTIFICATE_SCHEMA, certificate, parents=parents)
+    write_bytes(folder / f"{row['id']}.certificate.json", document)
+    return {**row, "certificate_bytes": len(document)}
+
+
+def verdicts(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The payload of ``proof.json``: all ``rows``, and how many of them are proved."""
+    return {"requirements": rows, "proved": sum(row["verdict"] == "proved" for row in rows), "total": len(rows)}
 
 
 @dataclass(frozen=True, slots=True)

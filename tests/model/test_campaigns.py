@@ -1,0 +1,96 @@
+"""Proofs in shards: the very files that `crumple prove` writes, whoever did the work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from crumple.__main__ import main
+from crumple.artefact import envelope
+from crumple.campaign import campaign_stage
+from crumple.model import deployed
+from crumple.model.analysis.properties import read_requirements
+from crumple.model.deployed import DeployedModel
+from crumple.model.stages import check_folder, prove_stage
+from crumple.processes import Processes
+
+REQUIREMENTS = """
+[[requirement]]
+id = "A"
+property = "P0"
+text = "No sum leaves its word."
+claim = "accumulators_fit"
+rationale = "test"
+origin = "test"
+set = { kind = "all_inputs" }
+
+[[requirement]]
+id = "B"
+property = "P1 quiescent"
+text = "Rest never fires."
+claim = "never_requests_fire"
+rationale = "test"
+origin = "test"
+set = { kind = "signals", amplitude_g = "1/2" }
+
+[[requirement]]
+id = "C"
+property = "P1 quiescent"
+text = "Heavy shaking never fires."
+claim = "never_requests_fire"
+rationale = "test"
+origin = "test"
+set = { kind = "signals", amplitude_g = "60" }
+"""
+
+
+@pytest.fixture
+def plan(small_model: DeployedModel, tmp_path: Path) -> Path:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / deployed.FILE).write_bytes(envelope(deployed.SCHEMA, small_model.payload()))
+    (tmp_path / "requirements.toml").write_text(REQUIREMENTS, encoding="utf-8")
+    text = 'kind = "proofs"\nmodel = "model"\nrequirements = "requirements.toml"\n'
+    (tmp_path / "plan.toml").write_text(text, encoding="utf-8")
+    return tmp_path / "plan.toml"
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_campaign_of_proofs_writes_what_prove_writes(plan: Path, tmp_path: Path) -> None:
+    requirements = read_requirements(tmp_path / "requirements.toml")
+    proof = prove_stage(tmp_path / "model", tmp_path / "proof", requirements)
+    found = campaign_stage(plan, tmp_path / "out")
+    assert {row["verdict"] for row in found.payload["requirements"]} == {"proved", "violated"}
+    assert found.payload == {"kind": "proofs", **proof.payload}
+    theirs, ours = content(tmp_path / "proof"), content(tmp_path / "out")
+    same = {name for name in theirs if name.endswith((".property.json", ".certificate.json"))}
+    assert len(same) == 6
+    assert all(ours[name] == theirs[name] for name in same)
+    checked = {result.property_id: result.verdict for result in check_folder(tmp_path / "out").results}
+    assert checked == {"A": "proved", "B": "proved", "C": "violated"}
+
+
+def test_any_number_of_workers_writes_the_same_bytes(plan: Path, tmp_path: Path) -> None:
+    campaign_stage(plan, tmp_path / "alone")
+    campaign_stage(plan, tmp_path / "two", workers=Processes(2))
+    assert content(tmp_path / "alone") == content(tmp_path / "two")
+
+
+def test_the_command_exits_as_prove_does(plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["campaign", str(plan), "--out", str(tmp_path / "out"), "--workers", "1", "--json"]) == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out)["campaign"]["proved"] == 2
+    assert "a requirement is violated" in told.err
+    assert main(["check", str(tmp_path / "out")]) == 1
+
+
+def test_requirements_that_are_not_there_are_named(
+    plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "requirements.toml").unlink()
+    assert main(["campaign", str(plan), "--out", str(tmp_path / "out")]) == 2
+    assert "requirements.toml: cannot read" in capsys.readouterr().err
