@@ -29,8 +29,8 @@ def simulate_command(export: Path, corpus: Path, out: Path, force: bool, as_json
     found = artefact.payload
     log.info("compiled by %s", found["compiler"])
     emit(
-        {"simulation": {"tally": found["tally"], "events": found["events"]}},
-        tally_table(found["tally"]),
+        {"simulation": {"tally": found["tally"], "events": found["events"], "arming": found["arming"]}},
+        f"{tally_table(found['tally'])}\n\n{arming_table(found['arming'])}",
         as_json=as_json,
     )
 
@@ -154,6 +154,28 @@ def faults_tables(found: dict[str, Any]) -> str:
     n_left = sum(one["faults"] for one in left)
     said = f"coverage {percent}; {n_left} runs not covered, each with its reason in `rest` of faults.json"
     return f"{counts}\n\n{goals}\n\n{said}"
+
+
+def arming_table(arming: dict[str, Any]) -> str:
+    """What a simulation shows of its ``arming`` path, as text, with every event that speaks against it."""
+    from .arming import arming_rows
+
+    rule = arming["rule"]
+    shown = table(
+        "arming path",
+        ("mode", "events", "armed in time", "least margin ms", "arm", "of quiet ones"),
+        arming_rows(arming),
+    )
+    if rule["silent_within_g"] is None:
+        said = "no count that the safing sensor can send arms"
+    else:
+        said = (
+            f"arms at {rule['delta_v_mps']:.3g} m/s in {rule['window_ms']:g} ms; proved: silent for any length of time"
+            f" while the safing sensor reads at most {rule['silent_within_g']:g} g ({rule['window_samples']} samples of"
+            f" {rule['silent_within_lsb']} counts sum to {rule['largest_silent_sum_lsb']} < {rule['threshold_lsb']})"
+        )
+    against = [f"against: {one}" for one in arming["against"]]
+    return "\n".join([shown, said, *against])
 
 
 def tally_table(tally: dict[str, Any]) -> str:

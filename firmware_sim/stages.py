@@ -15,6 +15,7 @@ from crumple.signals.corpus import MEASURED, Corpus, Event, read_corpus
 from crumple.signals.sensor import SensorPair
 from crumple.toolchain import find_compiler
 
+from .arming import ArmingEvidence, ArmingRule
 from .build import build_controller
 from .outcome import as_json, outcome, tally
 from .replay import Controller, Timeline
@@ -35,8 +36,8 @@ def simulate_stage(
 ) -> Artefact:
     """Compile the controller with the exported model and run every event of a corpus through it.
 
-    The payload holds each event's outcome and the tally; ``timelines.json`` the full traces of measured
-    events and of the first event of every synthetic mode, for plots.
+    The payload holds each event's outcome, the tally, and what the events show of the arming path;
+    ``timelines.json`` the full traces of measured events and of the first event of every synthetic mode, for plots.
 
     Parameters
     ----------
@@ -61,18 +62,25 @@ def simulate_stage(
 
     def work(folder: Path) -> Json:
         outcomes, timelines, drawn = [], {}, set()
+        arming = ArmingEvidence(ArmingRule.of_export(export.payload["model"]))
         with tempfile.TemporaryDirectory(prefix="crumple-", ignore_cleanup_errors=True) as build:
             controller = Controller(build_controller(export_folder, Path(build), compiler))
             for done, event in enumerate(corpus):
                 timeline = controller.run(event.main_lsb, event.safing_lsb)
                 outcomes.append(outcome(event, timeline, corpus.sample_period_s))
+                arming.add(event, timeline, outcomes[-1])
                 if event.source == MEASURED or event.mode not in drawn:
                     drawn.add(event.mode)
                     timelines[event.name] = _traces(event, timeline, corpus)
                 if done % 64 == 0:
                     advance(done, event.mode)
         write_bytes(folder / TIMELINES_FILE, canonical_json(timelines))
-        return {"events": as_json(outcomes), "tally": tally(outcomes), "compiler": compiler.name}
+        return {
+            "events": as_json(outcomes),
+            "tally": tally(outcomes),
+            "arming": arming.as_json(),
+            "compiler": compiler.name,
+        }
 
     return stage.run(work, replace=replace, force=force)
 
