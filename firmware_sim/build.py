@@ -21,11 +21,13 @@ CONTROLLER_SOURCES = (
     "drive.c",
     "inject.c",
 )
+RECORDER_SOURCES = ("edr.c", "record.c")
+"""The event data recorder, which only listens, and what drives both."""
 MODEL_SOURCES = ("crumple_model.c", "crumple_calibration.c", "crumple_selftest.c")
 
 
 def build_controller(export_folder: Path, build_folder: Path, compiler: Compiler) -> ctypes.CDLL:
-    """Compile the hand-written controller and the exported model under the strict flags, and load the result.
+    """Compile controller, recorder and the exported model under the strict flags, and load the result.
 
     Parameters
     ----------
@@ -41,6 +43,7 @@ def build_controller(export_folder: Path, build_folder: Path, compiler: Compiler
         With the compiler's own words.
     """
     library = build_folder / "controller.so"
-    sources = [*(export_folder / name for name in MODEL_SOURCES), *(C_FOLDER / name for name in CONTROLLER_SOURCES)]
+    own = (*CONTROLLER_SOURCES, *RECORDER_SOURCES)
+    sources = [*(export_folder / name for name in MODEL_SOURCES), *(C_FOLDER / name for name in own)]
     compiler.shared_library(sources, library, include=[export_folder, C_FOLDER])
     return ctypes.CDLL(str(library))
