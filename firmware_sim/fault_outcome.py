@@ -130,7 +130,7 @@ def _never(result: Any, troubles: list[str], codes: str) -> str:
     if "loop 1" in troubles and result["both"] >= 0:
         return "loop 1 is shorted and inhibited"
     if result["reset"] >= 0:
-        return f"resets by {codes}: no decision in the samples after each, and windows that start empty"
+        return f"resets by {codes}: no decision until INIT has filled the windows again"
     if result["request"] < 0 and result["arming"] < 0:
         return "neither request nor arming"
     if result["request"] < 0:
@@ -146,7 +146,7 @@ def _never(result: Any, troubles: list[str], codes: str) -> str:
 
 def _late(result: Any, fire: int, codes: str) -> str:
     if 0 <= result["reset"] < fire:
-        return f"late: a reset by {codes} costs its self-check, and windows start empty"
+        return f"late: no decision after a reset by {codes} until INIT has filled the windows again"
     if result["both"] == fire:
         if 0 <= result["held"] < fire:
             return "late: the sensors disagree until then"
