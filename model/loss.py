@@ -18,7 +18,7 @@ SHARPNESS = 4.0
 """Of the smooth choice among the times at which an event may fire, per unit of y."""
 
 
-def quiet_loss(outputs: Float, starts: Samples, margin: float, weight: float) -> tuple[float, Float]:
+def quiet_loss(outputs: Float, starts: Samples, margin: float, weight: Float) -> tuple[float, Float]:
     """Sum over events of softplus(margin + smooth maximum of y), and its gradient.
 
     Parameters
@@ -28,8 +28,7 @@ def quiet_loss(outputs: Float, starts: Samples, margin: float, weight: float) ->
     starts : ndarray, shape (n_events,)
         Where each event's windows begin.
     margin : float
-    weight : float
-        Of one event.
+    weight : ndarray, shape (n_events,)
     """
     if not len(starts):
         return 0.0, np.zeros(0)
@@ -38,7 +37,7 @@ def quiet_loss(outputs: Float, starts: Samples, margin: float, weight: float) ->
     soft = np.exp(outputs - np.repeat(top, lengths))
     total = np.add.reduceat(soft, starts)
     short = margin + top
-    return float(weight * np.logaddexp(0.0, short).sum()), np.repeat(weight * _sigmoid(short) / total, lengths) * soft
+    return float(weight @ np.logaddexp(0.0, short)), np.repeat(weight * _sigmoid(short) / total, lengths) * soft
 
 
 @dataclass(frozen=True, slots=True)

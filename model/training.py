@@ -44,7 +44,14 @@ PROVER_OFTEN_STEPS = 100
 
 NEAR_END = 0.8
 LOOK_EVERY_STEPS = 200
-"""All no-fire windows are scored, and the loudest join the pool."""
+LOOK_OFTEN_STEPS = 50
+"""All no-fire windows are scored, and the loudest join the pool; near the end often, as with the prover."""
+
+INSIST_FROM = 0.5
+INSIST_FACTOR = 1.25
+INSIST_MOST = 30.0
+"""From this share of the steps on, a no-fire event that is still loud at a look weighs more by the factor, up to the
+most; one that is not, less, down to 1. The threshold spares none of them, so one loud event delays every fire."""
 
 SIFT_EVERY_STEPS = 25
 """Events that are right by far are left out until the next sifting."""
@@ -309,6 +316,7 @@ class _Session:
             conditioning = _Conditioning(state["mean"], state["direction"], state["scale"])
             shaped = Net(*(state[f"shaped_{k}"] for k in range(4)))
             moment, square = ([state[f"{name}_{k}"] for k in range(4)] for name in ("moment", "square"))
+            insistence = state["insistence"]
         else:
             if start is None:
                 ramp = np.linspace(0.0, 1.0, plan.n_blocks, dtype=np.float32)
@@ -322,26 +330,31 @@ class _Session:
                 shaped = conditioning.shaped(start)
             moment = [np.zeros_like(p) for p in shaped.parameters()]
             square = [np.zeros_like(p) for p in shaped.parameters()]
+            insistence = np.ones(len(self.quiet))
         late_first, cost = n_round == 0, plan.no_fire_weight / len(self.must)
         for step in range(begin, n_steps):
             net = conditioning.net(shaped)
-            if step % LOOK_EVERY_STEPS == 0:
+            if step % (LOOK_OFTEN_STEPS if step >= NEAR_END * n_steps else LOOK_EVERY_STEPS) == 0:
                 if step > begin:
                     fit = {"mean": conditioning.mean, "direction": conditioning.direction, "scale": conditioning.scale}
+                    fit["insistence"] = insistence
                     for k, parts in enumerate(zip(shaped.parameters(), moment, square, strict=True)):
                         fit |= {f"{name}_{k}": a for name, a in zip(("shaped", "moment", "square"), parts, strict=True)}
                     self._save(n_round, step, fit)
                 if step or not late_first:
                     loudest.grow(net.single().score, 4)
                 unwanted, begins = loudest.pool()
+                if step >= INSIST_FROM * n_steps or not late_first:
+                    is_loud = np.maximum.reduceat(net.single().score(unwanted), begins) > -plan.margin
+                    insistence = insisted(insistence, is_loud)
             if step % SIFT_EVERY_STEPS == 0:
-                asked, silent, starts = self._sifted(net, wanted, unwanted, begins)
+                asked, silent, starts, kept = self._sifted(net, wanted, unwanted, begins)
                 inputs = np.concatenate([asked.inputs, silent])
                 n_asked = len(asked.inputs)
             single = net.single()
             output, hidden = single.forward(inputs)
             late, d_late = fire_loss(asked, output[:n_asked], plan.margin, plan.miss_weight)
-            loud, d_loud = quiet_loss(output[n_asked:], starts, plan.margin, cost)
+            loud, d_loud = quiet_loss(output[n_asked:], starts, plan.margin, cost * insistence[kept])
             gradients = single.backward(inputs, hidden, np.concatenate([d_late, d_loud]).astype(np.float32))
             # First learn to tell events apart, then press towards provability; later rounds press all along.
             progress = step / n_steps
@@ -367,8 +380,8 @@ class _Session:
 
     def _sifted(
         self, net: Net, wanted: FireWindows, unwanted: Float, begins: NDArray[np.int64]
-    ) -> tuple[FireWindows, Float, NDArray[np.int64]]:
-        """Events and windows that still have a gradient: must-fire ones, no-fire windows and where they begin."""
+    ) -> tuple[FireWindows, Float, NDArray[np.int64], NDArray[np.int64]]:
+        """What still has a gradient: must-fire events; no-fire windows, where each event's begin, and which events."""
         single, far = net.single(), self.plan.margin + FAR
         asked = wanted.picked(wanted.scores(single.score(wanted.inputs)) < far)
         scores = single.score(unwanted)
@@ -376,7 +389,7 @@ class _Session:
         top = np.maximum.reduceat(scores, begins)
         rows = np.repeat(top > -far, lengths) & (scores > np.repeat(top, lengths) - FAR)
         kept = np.add.reduceat(rows.astype(np.int64), begins)
-        return asked, unwanted[rows], starts_of(kept[kept > 0])
+        return asked, unwanted[rows], starts_of(kept[kept > 0]), np.flatnonzero(kept)
 
     def _threshold(self, draft: DeployedModel) -> int:
         """The output bias: as sensitive as the no-fire events and the exact worst cases of the requirements allow.
@@ -415,6 +428,23 @@ def deployed_arming(corpus: Corpus, plan: ArmingPlan) -> Arming:
 def due_sample(event: Event, sample_period_s: float) -> int:
     """Index of the last sample of an event, one every ``sample_period_s``, at which firing is in time."""
     return int(np.floor((event.rttf_s - event.first_sample_s) / sample_period_s + 1e-9))
+
+
+def insisted(insistence: Float, is_loud: NDArray[np.bool_]) -> Float:
+    """How much each no-fire event weighs from now on; both of shape (n_events,).
+
+    Without this a few events are given up, since one costs no more than a few late ones; but the threshold is set by
+    the loudest no-fire event, so each of them is a condition and not a cost.
+
+    Parameters
+    ----------
+    insistence : ndarray
+        What each weighed before, 1 and more.
+    is_loud : ndarray of bool
+        Whether it is within the margin of a fire request.
+    """
+    weight: Float = np.clip(insistence * np.where(is_loud, INSIST_FACTOR, 1 / INSIST_FACTOR), 1.0, INSIST_MOST)
+    return weight
 
 
 class _WorstCases:

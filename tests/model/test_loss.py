@@ -49,7 +49,7 @@ def test_the_gradient_of_one_run_equals_finite_differences(seed: int) -> None:
 @given(seed=st.integers(0, 10_000))
 def test_the_gradient_of_silence_points_at_the_loudest_windows_and_adds_up_to_the_slope(seed: int) -> None:
     at, starts = np.random.default_rng(seed).normal(size=7), np.array([0, 3])
-    loss: Loss = lambda outputs: quiet_loss(outputs, starts, 0.5, 2.0)  # noqa: E731
+    loss: Loss = lambda outputs: quiet_loss(outputs, starts, 0.5, np.array([2.0, 0.5]))  # noqa: E731
     gradient = loss(at)[1]
     for rows in (slice(0, 3), slice(3, 7)):
         assert int(np.argmax(gradient[rows])) == int(np.argmax(at[rows]))
@@ -73,7 +73,7 @@ def test_a_late_event_costs_less_than_a_missed_one() -> None:
 
 def test_nothing_to_ask_costs_nothing() -> None:
     assert fire_loss(windows([], []), np.zeros(0), 0.5, 0.3)[0] == 0.0
-    assert quiet_loss(np.zeros(0), np.zeros(0, dtype=np.int64), 0.5, 1.0)[0] == 0.0
+    assert quiet_loss(np.zeros(0), np.zeros(0, dtype=np.int64), 0.5, np.zeros(0))[0] == 0.0
 
 
 def test_events_are_scored_by_their_best_run() -> None:

@@ -12,7 +12,7 @@ from crumple.errors import ConfigError, CorpusError
 from crumple.model.analysis.properties import read_requirements
 from crumple.model.analysis.prover import Proved, prove
 from crumple.model.checkpoint import Checkpoint
-from crumple.model.training import TrainingPlan, confirmed_level, train
+from crumple.model.training import INSIST_MOST, TrainingPlan, confirmed_level, insisted, train
 from crumple.signals.corpus import Corpus
 from crumple.signals.generate import CorpusPlan, generate
 
@@ -103,3 +103,13 @@ def test_the_confirmed_level_decides_exactly_when_fire_is_requested(corpus: Corp
     rng = np.random.default_rng(0)
     outputs = rng.integers(-5, 6, 200)
     assert ((confirmed_level(model, outputs) > 0) == model.fire_requests(outputs)).all()
+
+
+def test_a_no_fire_event_that_stays_loud_weighs_more_and_more_and_is_forgiven_when_it_is_silent() -> None:
+    weight = np.ones(2)
+    for _ in range(40):
+        weight = insisted(weight, np.array([True, False]))
+    assert weight.tolist() == [INSIST_MOST, 1.0]
+    for _ in range(40):
+        weight = insisted(weight, np.array([False, False]))
+    assert weight.tolist() == [1.0, 1.0]
