@@ -158,11 +158,10 @@ def pulse(voter: Voter, parts: dict[str, Any]) -> tuple[list[tuple[Fraction, ...
         early, late = first * slow, last * fast  # where in the pulse the sample may be: in smooth parts, near a plane
         if late <= 1 and (shape != "triangle" or late <= half or early >= half):
             points = ((rate, middle), (slow, middle), (fast, middle), (rate, first), (rate, last))
-            spans = [[s * area * end for end in bounds(s * t)] for s, t in points]
-            bend = BEND[shape] * area * (last * swing**2 + fast * swing * step + fast**3 * step**2)
-            error = -(-(bend + sum(high - low for low, high in spans)) // tick) + 3
-            at, least, most, start, end = (low for low, _ in spans)
+            at, least, most, start, end = (s * area * bounds(s * t)[0] for s, t in points)  # low by up to s area / 2^36
+            bend = BEND[shape] * (last * swing**2 + fast * swing * step + fast**3 * step**2) + 5 * fast / 2**36
             mean, drift, growth = (value // tick for value in (at, (end - start) / 2, (most - least) / 2))
+            error = 3 - (-bend * area // tick)
             curve.append(tuple(tick * value for value in (mean - error, mean + error, drift, growth)))
         else:  # anything between the least and the most
             ends = [bounds(x) for x in (early, late, min(max(early, half), late))]
@@ -249,29 +248,29 @@ def goal_of(voter: Voter, poly: Polytope, end: int, votes: bool) -> Goal:
     """The goal that the window which ends at sample ``end`` ``votes`` (y - 1 >= 0), or does not (-y >= 0)."""
     window = [poly.samples[k] if k >= 0 else (0, {}) for k in range(end - voter.window + 1, end + 1)]
     unit = lcm(*(number.denominator for constant, form in window for number in (constant, *form.values())))
-    inputs: list[dict[int, int]] = [{} for _ in voter.weight[0]]  # sums of blocks: factors of latents, -1 the constant
+    columns: dict[int, dict[int, int]] = {-1: {}}  # sums of blocks: factors of latents, -1 the constant, in each
     for k, (constant, form) in enumerate(window):
-        block = inputs[k // voter.block]
         for latent, factor in (*form.items(), (-1, constant)):
-            block[latent] = block.get(latent, 0) + factor.numerator * (unit // factor.denominator)
+            column, block = columns.setdefault(latent, {}), k // voter.block
+            column[block] = column.get(block, 0) + factor.numerator * (unit // factor.denominator)
+    alone = [(i, *item) for i, column in columns.items() if len(column) == 1 for item in column.items()]
+    mixed = [(i, column.items()) for i, column in columns.items() if len(column) != 1]
     sign, nodes = 1 if votes else -1, []
     for row, bias, v in zip(voter.weight, voter.bias, voter.out, strict=True):
-        gains = {-1: bias * unit}
-        for latent, x in [(i, w * x) for w, block in zip(row, inputs, strict=True) for i, x in block.items()]:
-            gains[latent] = gains.get(latent, 0) + x
-        nodes.append((sign * v, gains, gains.pop(-1)))
+        gains = {i: row[j] * x for i, j, x in alone} | {i: sum([row[j] * x for j, x in items]) for i, items in mixed}
+        nodes.append((sign * v, gains, gains.pop(-1) + bias * unit))
     return nodes, (sign * voter.out_bias - votes) * unit
 
 
 def leaf_bound(poly: Polytope, rows: list[Row], goals: list[Goal], chosen: Chosen, leaf: Any) -> Any:
     """Upper bound of the weighted sum of goals over set and ``rows``, by multipliers of a ``leaf``, as ``chosen``."""
 
-    def maximum(gains: dict[int, Any]) -> Any:
-        return sum(g * poly.box[i][g > 0] for i, g in gains.items())
+    def extreme(gains: dict[int, Any], largest: bool) -> Any:
+        return sum([g * box[i][(g > 0) == largest] for i, g in gains.items()])
 
     factors, prices = fields(leaf, ("goals", "prices"), "a leaf")
     need(isinstance(factors, list) and len(factors) == len(goals), "a leaf has one list of factors for each goal")
-    total, constant = dict.fromkeys(range(len(poly.box)), 0), 0
+    box, total, constant = poly.box, dict.fromkeys(range(len(poly.box)), 0), 0
     for g, (nodes, least) in enumerate(goals):
         weight, *scales = integers(factors[g], 0, 2**400, 1 + len(nodes), "weight and factors")
         constant += weight * least
@@ -280,7 +279,7 @@ def leaf_bound(poly: Polytope, rows: list[Row], goals: list[Goal], chosen: Chose
             if (g, j) in chosen:
                 scale = weight * chosen[g, j]
             elif v > 0 and weight:
-                ends = bias - maximum({i: -a for i, a in gains.items()}), bias + maximum(gains)
+                ends = [bias + extreme(gains, largest) for largest in (False, True)]
                 constant += v * max(weight * max(0, z) - scale * z for z in ends)
             if v and scale:
                 constant += v * scale * bias
@@ -293,7 +292,7 @@ def leaf_bound(poly: Polytope, rows: list[Row], goals: list[Goal], chosen: Chose
         constant += price * rows[number][1]
         for latent, a in rows[number][0].items():
             total[latent] -= price * a
-    return constant + maximum(total)
+    return constant + extreme(total, True)
 
 
 def check_tree(voter: Voter, poly: Polytope, question: Question, tree: Any) -> None:

@@ -8,12 +8,10 @@ from typing import Any
 
 import click
 
-from crumple.artefact import envelope, sha256_file, write_bytes
 from crumple.cli import config_option, emit, force_option, json_option, log, out_option, progress, table
 from crumple.config import build, read_toml
-from crumple.errors import CheckFailedError, InputDataError, WouldOverwriteError
+from crumple.errors import CheckFailedError, InputDataError
 
-from .properties import SCHEMA as PROPERTY_SCHEMA
 from .properties import read_requirements
 
 requirements_option = click.option(
@@ -88,57 +86,40 @@ def explain_command(model: Path, corpus: Path, event: str, distance: bool, as_js
     emit(document, table(f"Why {event} ({found[0].source})", ("what", "value"), rows), as_json=as_json)
 
 
-@click.command("firemap", epilog="Example: crumple firemap model --out firemap")
+@click.command("firemap", epilog="Example: crumple firemap model --corpus corpus --out firemap")
 @click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--corpus",
+    type=click.Path(path_type=Path),
+    help="Corpus that MODEL was trained on: the best classical rule, tuned on it, is drawn beside MODEL.",
+)
 @config_option
 @out_option("firemap")
 @force_option
 @click.option("--processes", type=click.IntRange(1, 64), default=2, show_default=True, help="Worker processes.")
 @json_option
 def firemap_command(
-    model: Path, config_path: Path | None, out: Path, force: bool, processes: int, as_json: bool
+    model: Path, corpus: Path | None, config_path: Path | None, out: Path, force: bool, processes: int, as_json: bool
 ) -> None:
-    """Map delta-V and pulse duration: what MODEL is proved to fire on in time, and never.
+    """Map what MODEL is proved to fire on in time, and what never to: pulses, and sine bursts.
 
-    Writes a picture, the model, and a property with its certificate for every block of cells, which
-    `crumple check` re-checks.
+    Over delta-V and duration of pulses, and over frequency and amplitude of bursts. Writes pictures (SVG, PNG, HTML),
+    the model, and a property with its certificate for every block of cells, which `crumple check` re-checks. Proofs are
+    kept as they are found: run the same command again to go on after an interruption.
     """
-    from crumple.model import deployed as deployed_file
-    from crumple.model.deployed import read_model
-    from crumple.model.stages import CERTIFICATE_SCHEMA
+    from .maps import MapsPlan, firemap_stage
 
-    from .firemap import FireMapPlan, fire_map, grid, render_svg
-
-    plan = build(FireMapPlan, read_toml(config_path), where=str(config_path)) if config_path else FireMapPlan()
-    deployed, artefact = read_model(model)
-    if out.is_dir() and any(out.iterdir()) and not force:
-        raise WouldOverwriteError(f"{out}: is not empty; give another folder or --force")
+    plan = build(MapsPlan, read_toml(config_path), where=str(config_path)) if config_path else MapsPlan()
     with progress("fire map", 100) as advance:
-        blocks = fire_map(deployed, plan, n_processes=processes, advance=advance)
-    out.mkdir(parents=True, exist_ok=True)
-    write_bytes(out / deployed_file.FILE, artefact.path.read_bytes())
-    for block in blocks:
-        if block.requirement is not None and block.certificate is not None:
-            file = out / f"{block.requirement.id}.property.json"
-            write_bytes(file, envelope(PROPERTY_SCHEMA, block.requirement.payload()))
-            parents = {"model": artefact.sha256, "property": sha256_file(file)}
-            write_bytes(
-                out / f"{block.requirement.id}.certificate.json",
-                envelope(CERTIFICATE_SCHEMA, block.certificate, parents=parents),
-            )
-    write_bytes(out / "firemap.svg", render_svg(plan, blocks))
-    cells = grid(plan, blocks)
-    totals = {name: int((cells == name).sum()) for name in ("fires", "never", "undecided")}
-    proofs = sum(block.certificate is not None for block in blocks)
-    document = {"cells": totals, "proofs": proofs, "grid": cells.tolist(), "config": asdict(plan), "out": str(out)}
+        artefact = firemap_stage(model, out, plan, corpus=corpus, n_processes=processes, force=force, advance=advance)
+    payload = artefact.payload
+    document = {**payload, "config": artefact.config["firemap"], "out": str(out)}
     rows = [
-        ("proved to fire by RTTF", totals["fires"]),
-        ("proved never to fire", totals["never"]),
-        ("undecided or either", totals["undecided"]),
-        ("proofs", proofs),
-        ("picture", out / "firemap.svg"),
+        (name, *(payload[key]["cells"][verdict] for verdict in ("fires", "never", "undecided")), payload[key]["proofs"])
+        for key, name in (("pulses", f"{plan.pulses.shape} pulses"), ("bursts", "sine bursts"))
     ]
-    emit(document, table(f"{plan.n_delta_v} x {plan.n_duration} cells", ("cells", "number"), rows), as_json=as_json)
+    header = ("map", "proved to fire by RTTF", "proved never to fire", "undecided", "proofs")
+    emit(document, table(f"Cells; see {out / 'firemap.html'}", header, rows), as_json=as_json)
 
 
 @click.command("diff", epilog="Example: crumple diff old-model new-model")

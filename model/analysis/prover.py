@@ -201,6 +201,52 @@ def prove(model: DeployedModel, requirement: Requirement, *, effort: float = 1.0
         return Vacuous(reason) if "is empty" in reason else Unknown(reason, None)
 
 
+def suggest(model: DeployedModel, requirement: Requirement, band: many.Band) -> Proved | None:
+    """Prove a requirement over a set with an end by all its windows at once, or give up: quick where many are tried.
+
+    Parameters
+    ----------
+    model : DeployedModel
+    requirement : Requirement
+    band : Band
+        The set, as floats tell it: only what is tried rests on it.
+    """
+    subject = _Subject(model, requirement)
+    voter, size = subject.voter, band.middle.size
+    zero = voter.window + voter.m - 2 if subject.set["kind"] == "pulse" else 0
+    try:
+        asked = list(
+            checker.questions(voter, subject.claim, checker.Polytope([], [], [(0, {})] * size, [], zero), subject.by_ms)
+        )
+        trees = many.suggested(voter, asked, band)
+        return None if None in trees else Proved(_checked(subject, 0, trees), None)
+    except checker.Rejected:
+        return None
+
+
+def prove_window(model: DeployedModel, requirement: Requirement, *, max_nodes: int = MAX_NODES) -> Proved | None:
+    """Prove that no window of a set without end votes, or give up as soon as a real one does.
+
+    Parameters
+    ----------
+    model : DeployedModel
+    requirement : Requirement
+        ``never_requests_fire`` over a set of kind ``signals``.
+    max_nodes : int
+        Of the search tree.
+    """
+    subject = _Subject(model, requirement)
+    try:
+        poly = subject.polytope(subject.voter.window)
+        goal = subject.goal(poly, subject.voter.window - 1, True)
+        outcome = search(Problem(poly, [goal]), max_nodes=max_nodes, whole=False)
+        if not outcome.refuted:
+            return None
+        return Proved(_checked(subject, len(poly.samples), [outcome.tree]), outcome.bound + 1)
+    except checker.Rejected:
+        return None
+
+
 def _decide(subject: _Subject) -> Verdict:
     voter = subject.voter
     lengths = [0]
