@@ -162,15 +162,17 @@ static void compare(controller *self, perception *seen, controller_output *outpu
 static uint32_t sum_of(const crumple_parameters *parameters)
 {
     const uint64_t bias = (uint64_t)parameters->output_bias;
+    /* Row after row, whether the header declares rows or one long table. */
+    const crumple_weight *const hidden_weight = (const crumple_weight *)parameters->hidden_weight;
     uint32_t sum = (uint32_t)(bias & 0xFFFFFFFFu) + (uint32_t)(bias >> 32u);
     for (size_t j = 0u; j < CRUMPLE_HIDDEN; ++j) {
         const int32_t output_weight = parameters->output_weight[j];
         sum += (uint32_t)parameters->hidden_bias[j];
         sum += (uint32_t)output_weight;
-        for (size_t i = 0u; i < CRUMPLE_BLOCKS; ++i) {
-            const int32_t weight = parameters->hidden_weight[j][i];
-            sum += (uint32_t)weight;
-        }
+    }
+    for (size_t k = 0u; k < ((size_t)CRUMPLE_HIDDEN * CRUMPLE_BLOCKS); ++k) {
+        const int32_t weight = hidden_weight[k];
+        sum += (uint32_t)weight;
     }
     return sum;
 }
