@@ -55,7 +55,7 @@ KINDS = (
         "Certified fire map",
         "What is proved to fire by the required time, what never to fire, and what is neither, over velocity change and"
         " duration of a pulse. Synthetic pulses; every proved cell has a certificate.",
-        ("crumple.firemap", "crumple.fire_map"),
+        ("crumple.firemap",),
         COMMANDS["crumple.firemap"],
     ),
     Kind(
@@ -79,14 +79,15 @@ KINDS = (
         "Monte Carlo with confidence bounds",
         "Drawn events, tolerances and phases; rates with their bounds. They speak of the generator, not of the road.",
         ("crumple.campaign",),
-        "",
+        COMMANDS["crumple.campaign"],
     ),
     Kind(
         "resources",
         "Resource use on the target",
-        "Flash, memory, stack and instructions of the exported code, as measured on the machine that its file names.",
-        ("crumple.resources", "crumple.target", "crumple.emulation", "crumple.footprint"),
-        "",
+        "Flash, memory, stack and instructions of every tick of the controller's machine code, on the machine or"
+        " emulator that its file names. Times rest on the clock that is stated with them.",
+        ("crumple.target",),
+        COMMANDS["crumple.target"],
     ),
 )
 

@@ -22,8 +22,13 @@ TIMELINES = "timelines.json"
 COMMANDS = {
     "crumple.firemap": "crumple firemap model --out firemap",
     "crumple.faults": "crumple faults export corpus --out faults",
+    "crumple.campaign": "crumple campaign PLAN.toml --out campaign",
+    "crumple.target": "crumple target export corpus --out target",
 }
 """What makes the artefacts in further folders, by schema without its version."""
+
+PARTS = ("crumple.property", "crumple.certificate", "crumple.model")
+"""Documents that also lie beside an artefact as its files; they speak for a folder only where nothing else does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +196,7 @@ def _mend(source: Source, whole_project: bool, *, force: bool) -> str:
 
 def _others(folder: Path, known: set[str]) -> Iterator[Source]:
     """Artefacts in further folders, one a folder, told by their documents' own schema."""
+    found: dict[str, Source] = {}
     for path in sorted(folder.glob("*/*.json")):
         name = path.parent.name
         if name in known or name.startswith("."):
@@ -202,10 +208,13 @@ def _others(folder: Path, known: set[str]) -> Iterator[Source]:
         if not isinstance(document, dict) or set(document) != ENVELOPE_KEYS:
             continue
         schema = document["schema"]
-        if isinstance(schema, str) and schema.startswith("crumple."):
-            known.add(name)
+        if not isinstance(schema, str) or not schema.startswith("crumple."):
+            continue
+        if name not in found or found[name].schema.partition("/")[0] in PARTS:
             command = COMMANDS.get(schema.partition("/")[0], f"crumple --help, for what makes {schema}")
-            yield Source(name, path.name, schema, command, is_in_chain=False)
+            found[name] = Source(name, path.name, schema, command, is_in_chain=False)
+    known.update(found)
+    yield from found.values()
 
 
 def _stale(name: str, artefacts: dict[str, Artefact], recordings: tuple[str, ...], depth: int = 0) -> str:

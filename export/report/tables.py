@@ -201,6 +201,22 @@ def _distance(one: dict[str, Any]) -> str:
     return f"{span} g" if one["measure"].endswith(" g") else f"{span} times"
 
 
+def _missed(project: Project, *names: str) -> list[str]:
+    """Goals that fault injection missed."""
+    goals = [goal for name in names for goal in project.payload(name).get("goals", ())]
+    return [f"Fault injection misses a goal: {goal['goal']}: {goal['figure']}." for goal in goals if not goal["holds"]]
+
+
+def _drawn(project: Project, *names: str) -> list[str]:
+    """What went wrong in campaigns, all modes together; their events are drawn, so synthetic."""
+    rows = [(name, row) for name in names for row in project.payload(name).get("bounds", ()) if row["mode"] == "all"]
+    return [
+        f"In {name} (synthetic): {row['failures']} of {row['events']} events {row['failure']}."
+        for name, row in rows
+        if row["failures"]
+    ]
+
+
 def _made_by(project: Project) -> str:
     return f"Mended by: {coverage_command(project)}" if project.recordings else "It needs a measured recording."
 
@@ -237,7 +253,9 @@ def open_points(project: Project) -> list[str]:
             points.append(f"{outside} of {coverage['events_with_label']} measured events lie in no proved set.")
     elif not project.told("coverage"):
         points.append(f"Which proved set each measured event lies in is not here. {_made_by(project)}")
-    for shown in further(project).values():
+    sections = further(project)
+    points += _missed(project, *sections["faults"].names) + _drawn(project, *sections["campaign"].names)
+    for shown in sections.values():
         if not shown.names:
             mend = f"Mended by: {shown.kind.command}" if shown.kind.command else "No command of this version makes it."
             points.append(f"{shown.kind.title}: not here. {mend}")

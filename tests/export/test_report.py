@@ -441,9 +441,33 @@ def test_evidence_of_another_stage_is_shown_as_its_file_says_and_counted(project
     single = argument(read_project(project))[0].parts[1]
     assert single.standing == BAD, "a goal that fault injection missed contradicts the argument"
     assert any(one.id == "further-faults" for one in statements(read_project(project)))
+    assert "Fault injection misses a goal: every omitted fire is explained: 1 of 2 runs." in page
     links = Links(page)
     assert all(href[1:] in links.ids for href in links.hrefs if href.startswith("#"))
     assert run("report", project, "--verify")[0] == 0
+
+
+def test_what_a_campaign_drew_that_went_wrong_is_an_open_point(project: Path, run: Any) -> None:
+    bounds = [
+        {"mode": "all", "events": 90, "failures": 3, "failure": "false fire", "upper": 0.08},
+        {"mode": "hammer", "events": 90, "failures": 3, "failure": "false fire", "upper": 0.08},
+        {"mode": "all", "events": 10, "failures": 0, "failure": "late or missed or premature", "upper": 0.26},
+    ]
+    made(project, "campaign", "crumple.campaign/1", {"kind": "monte_carlo", "bounds": bounds})
+    assert run("report", project)[0] == 0
+    points = text_of(project).partition('id="open-points"')[2].partition("<h3>Residual")[0]
+    assert points.count("In campaign (synthetic)") == 1
+    assert "3 of 90 events false fire" in points
+
+
+def test_certificates_beside_an_artefact_do_not_stand_for_it(project: Path, run: Any) -> None:
+    made(project, "firemap", "crumple.firemap/1", {"cells": {"fires": 3, "never": 2, "undecided": 1}})
+    for name in ("A1.certificate.json", "Z1.certificate.json"):
+        shutil.copy(project / "proof" / "W1.certificate.json", project / "firemap" / name)
+    run("report", project)
+    assert read_project(project).artefacts["firemap"].schema == "crumple.firemap/1"
+    section = text_of(project).partition('<h2 id="firemap">')[2].partition("<h2")[0]
+    assert "undecided" in section and "Missing" not in section
 
 
 def test_damaged_or_stale_further_evidence_is_told_in_place(project: Path, run: Any) -> None:
