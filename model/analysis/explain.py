@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from crumple.model.deployed import DeployedModel
 
-from . import checker, witness
+from . import checker, many, witness
 from .properties import Requirement
 from .prover import Proved, Verdict, Violated, prove
 
@@ -171,12 +171,44 @@ def distance(model: DeployedModel, counts: NDArray[Any], *, most_lsb: int = 256,
         claim = "fires_by" if fires else "never_requests_fire"
         return Requirement("D", "P6 tolerance", "the verdict stays", claim, "", "", described, by_ms)  # type: ignore[arg-type]
 
-    held, broken = bisect(lambda noise: prove(model, asked(noise), effort=effort), 0, most_lsb)
+    def ask(noise: int) -> Verdict:
+        return prove(model, asked(noise), effort=effort)
+
+    guess = _guess(voter, np.array(sequence), fires, most_lsb)
+    held, broken = bisect(ask, guess, most_lsb)
+    if held is None and guess > 0:  # floats promised too much
+        held, broken = bisect(ask, 0, guess)
     flipped = tuple(broken[1].certificate["witness"]["counts"]) if broken else ()
     return Distance(
         held[0] if held else -1, broken[0] if broken else None, float(voter.lsb_g), flipped,
         held[1].certificate if held else None,
     )  # fmt: skip
+
+
+def _guess(voter: checker.Voter, counts: Counts, fires: bool, most_lsb: int) -> int:
+    """The largest noise that all windows of an event survive together as far as floats tell: where to begin proving."""
+    size, m = counts.size, voter.m
+
+    def holds(noise: int) -> bool:
+        low, high = (np.clip(counts + side * noise, -voter.clamp, voter.clamp).astype(np.float64) for side in (-1, 1))
+        band = many.Band((low + high) / 2, np.zeros((0, size)), (high - low) / 2)
+        ends = range(size)
+        shown = many.Refuter(voter, band, ends, votes=not fires).refute()
+        near = np.convolve([tree is not None for tree in shown], np.ones(m))[:size]
+        if fires:
+            return bool((near >= voter.k).any())
+        asked = np.minimum(np.arange(size) + 1, m)  # a request needs K votes among so many windows
+        return bool((asked - near < voter.k).all())
+
+    low, high = 0, most_lsb + 1
+    step = 1
+    while high - low > 1:
+        noise = min(low + step, high - 1)
+        if holds(noise):
+            low, step = noise, 2 * step if high > most_lsb else max(1, (high - noise) // 2)
+        else:
+            high, step = noise, max(1, (noise - low) // 2)
+    return low
 
 
 def bisect(
