@@ -50,7 +50,7 @@ COMMANDS = {
     "export": ("crumple.export.commands", "Print the deployed model as C99 and ONNX."),
     "validate": ("crumple.export.commands", "Compare Python, C and ONNX, count for count."),
     "simulate": ("crumple.firmware_sim.commands", "Run the exported C in the simulated airbag controller."),
-    "target": ("crumple.firmware_sim.commands", "Run it as Cortex-M machine code, counted and compared."),
+    "edr": ("crumple.firmware_sim.edr_command", "Decode an event data recorder's image, and hold it against its input."),
     "target": ("crumple.firmware_sim.commands", "Run it as Cortex-M machine code, counted and compared."),
     "faults": ("crumple.firmware_sim.commands", "Try every single fault on the simulated controller."),
     "campaign": (

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from crumple.units import G0_MPS2_EXACT, KMH_PER_MPS_EXACT
 
 NONE_8, NONE_16 = 0xFF, 0xFFFF
+KEPT_KMH = 8
 Tick = dict[str, Any]
 
 
@@ -91,23 +92,26 @@ class ReferenceRecorder:
             begin = stop
 
     def _between_resets(self, told: list[Tick], begin: int, stop: int) -> Iterator[_Event]:
-        total = [0, *accumulate(tick["sample_lsb"] for tick in told)]
+        total: list[int] = [0, *accumulate(tick["sample_lsb"] for tick in told)]
 
         def change(first: int, last: int) -> Fraction:
             """Over samples first to last, both included."""
             return abs(total[last + 1] - total[first]) * self.count_kmh
 
-        floor, holding, now = begin, False, begin
+        floor, far, holding, now = begin, begin, False, begin
+        kept = False
         onset, short, long = Fraction(8, 10), self._n(20), self._n(150)
         while now < stop:
             reach = range(now, max(floor, now - short + 1) - 1, -1)
             zero = None if holding else next((z for z in reach if change(z, now) >= onset), None)
             by_deployment = zero is None and any(told[now]["current"])
-            if by_deployment:
+            is_severe = not holding and change(max(far, now - long + 1), now) >= KEPT_KMH
+            if by_deployment or (zero is None and is_severe):
                 zero = now
             if zero is None:
                 if holding and change(max(floor, now - short + 1), now) <= onset:
                     holding, floor = False, now + 1
+                    far = now + 1 if kept else far
                 now += 1
                 continue
             ends = (
@@ -124,7 +128,7 @@ class ReferenceRecorder:
             last = stop - 1 if closing is None else closing
             if end is not None and zero + end - 1 > last:
                 end = None
-            yield _Event(
+            event = _Event(
                 zero=zero,
                 seen=now,
                 last=last,
@@ -132,12 +136,15 @@ class ReferenceRecorder:
                 complete=closing is not None,
                 by_deployment=by_deployment,
                 end=end,
-                severe=any(change(max(floor, t - long + 1), t) >= 8 for t in range(now, last + 1)),
+                severe=any(change(max(far, t - long + 1), t) >= KEPT_KMH for t in range(now, last + 1)),
                 cumulative=[total[zero + k] - total[zero] for k in range(min(span, last - zero + 1) + 1)],
             )
+            yield event
+            kept = event.severe or any(event.stage(told, k) is not None for k in (0, 1))
             now = last + 1
             holding = end is None
             floor = floor if holding else now
+            far = now if kept and not holding else far
 
     def _slot(self, event: _Event, told: list[Tick], order: int, locked: bool, gap: int | None) -> bytes:
         rate, first, closing = self.rate, told[event.seen], told[event.closing]

@@ -60,6 +60,17 @@ static void forget(edr_recorder *self)
     self->phase = EDR_IDLE;
 }
 
+/* Ready for another event. What was kept counts no more; what was not may be the first part of something severe. */
+static void settle(edr_recorder *self)
+{
+    if (self->was_kept) {
+        forget(self);
+    } else {
+        self->filled = 0u;
+        self->phase = EDR_IDLE;
+    }
+}
+
 static void clear(edr_record *record)
 {
     static const edr_record nothing = {0u, 0u, 0u, 0u, {0u, 0u}, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u,
@@ -93,6 +104,7 @@ void edr_power_on(edr_recorder *self)
     self->sum_lsb = 0;
     self->max_lsb = 0;
     self->is_severe = false;
+    self->was_kept = false;
     self->has_previous = false;
     self->previous_zero = 0u;
     for (size_t k = 0u; k < EDR_PAST_VALUES; ++k) {
@@ -144,6 +156,11 @@ static uint32_t onset(const edr_recorder *self)
         }
     }
     return found;
+}
+
+static bool is_severe(const edr_recorder *self)
+{
+    return tenfold(self->long_lsb) >= (SEVERE_TENTHS * UNIT);
 }
 
 static bool is_quiet(const edr_recorder *self)
@@ -264,12 +281,13 @@ static void close(edr_recorder *self, const edr_tick *tick, bool is_complete)
         now->flags |= EDR_ENDED;
         now->end_ms = time_of(self->end, 1000u);
     }
-    if (deployed || self->is_severe) {
+    self->was_kept = deployed || self->is_severe;
+    if (self->was_kept) {
         keep(self);
     }
     self->phase = EDR_HOLDING;
-    if ((self->end > 0u) || (!is_complete)) {
-        forget(self);
+    if (self->end > 0u) {
+        settle(self);
     }
 }
 
@@ -294,7 +312,7 @@ static void note_stages(edr_recorder *self, const edr_tick *tick)
 static void record(edr_recorder *self, const edr_tick *tick)
 {
     note_stages(self, tick);
-    if (tenfold(self->long_lsb) >= (SEVERE_TENTHS * UNIT)) {
+    if (is_severe(self)) {
         self->is_severe = true;
     }
     if ((self->end == 0u) && (self->n >= SHORT_SAMPLES) && (self->n <= MOST_SAMPLES) && is_quiet(self)) {
@@ -327,7 +345,9 @@ void edr_step(edr_recorder *self, const edr_tick *tick)
                 begin(self, tick, 1u);
                 self->now.flags |= EDR_FROM_DEPLOYMENT;
             } else if ((self->phase == EDR_HOLDING) && is_quiet(self)) {
-                forget(self);
+                settle(self);
+            } else if ((self->phase == EDR_IDLE) && is_severe(self)) {
+                begin(self, tick, 1u);
             } else {
                 /* nothing to tell */
             }

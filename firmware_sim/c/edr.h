@@ -4,7 +4,7 @@
  * forward, after SAE J211, so it is negative in a frontal crash, while samples are positive for deceleration.
  *
  *   time zero    the first sample of the shortest interval, within 20 ms, over which velocity changes by 0.8 km/h: the
- *                discrimination runs all the time; else the first firing current
+ *                discrimination runs all the time; else the first firing current, or the sample that makes it 8 km/h
  *   end          from 20 ms after time zero on, velocity changes by 0.8 km/h or less within the last 20 ms
  *   kept         if a bag was fired, or velocity changed by 8 km/h within 150 ms
  *   locked       if the unit has ever fired: never overwritten. Else the older of two events gives way to a third.
@@ -119,6 +119,7 @@ typedef struct {
     int32_t sum_lsb; /* since time zero */
     int32_t max_lsb;
     bool is_severe;  /* 8 km/h within 150 ms */
+    bool was_kept;   /* the last event */
     bool has_previous;
     uint32_t previous_zero;
     int16_t ring_lsb[EDR_RING_SAMPLES];

@@ -64,6 +64,7 @@ def recordings(draw: st.DrawFn) -> np.ndarray:
     n = draw(st.integers(1, 3000))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     counts = rng.normal(0, draw(st.sampled_from((0, 5, 60, 600))), n)
+    counts += draw(st.sampled_from((0, 0, 17, -26)))  # -26 is more than 8 km/h in 150 ms, 17 less than 0.8 in 20
     for _ in range(draw(st.integers(0, 4))):
         at, width = int(rng.integers(0, n)), int(rng.integers(1, 400))
         counts[at : at + width] += rng.normal(0, 400)
