@@ -1,4 +1,4 @@
-"""Branch and condition coverage of the controller's C: every operand of every decision, both ways, or a reason.
+"""Branch and condition coverage of the C, controller and exported model: every operand of every decision, both ways, or a reason.
 
 Compiled without optimisation, gcc makes a branch of each operand that ``&&`` and ``||`` evaluate, so a branch that goes
 both ways is a condition that was true and false. All decisions of the controller but those in ``MIXED`` join their
@@ -14,7 +14,9 @@ import gzip
 import json
 import re
 import shutil
+import struct
 import subprocess
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -26,23 +28,33 @@ from crumple.firmware_sim.replay import Controller
 from crumple.signals.events import MODES as EVENT_MODES
 from crumple.signals.generate import CorpusPlan, generate
 
-UNMEASURED = ("drive.c", "inject.c")
-"""They drive the controller and are no part of it."""
+UNMEASURED = ("drive.c", "inject.c", "crumple_selftest.c")
+"""Two drive the controller and are no part of it; the self-test compares constants and can only pass."""
+
+HEADER_BYTES, BODY = 56, "<q3i12h3h"
+"""An image of the tests' model: its header, and output bias, hidden biases, weights and output weights."""
 
 WHITE_BOX = Path(__file__).parents[1] / "c" / "controller_vectors.c"
 
 ONLY_WITHIN_A_TICK = "parts of a tick are straight code: only a fault of the processor within the tick leaves one out"
 ONLY_OTHER_CODE = "the self-test runs on constants alone: only other code, or a fault of the processor, fails it"
 
+TOO_SMALL = "a net of three nodes and 16-bit weights cannot come to that; the check is for larger ones"
+
 UNREACHABLE = {
     ("controller.c", "if (!watchdog_flow_is_right(&self->dog, N_PARTS)) {"): ONLY_WITHIN_A_TICK,
     ("controller.c", "reset_with(self, TROUBLE_FLOW, &output);"): ONLY_WITHIN_A_TICK,
     ("controller.c", "if (crumple_selftest() != CRUMPLE_SELFTEST_PASSED) {"): ONLY_OTHER_CODE,
     ("controller.c", "trouble |= TROUBLE_SELFTEST;"): ONLY_OTHER_CODE,
+    ("crumple_calibration.c", "if ((weight > WEIGHT_MAX) || ((weight * BLOCK_MAX) > room)) {"): TOO_SMALL,
+    (
+        "crumple_calibration.c",
+        "return (sum <= OUTPUT_WEIGHT_SUM_MAX) && (bias >= -OUTPUT_BIAS_MAX) && (bias <= OUTPUT_BIAS_MAX);",
+    ): TOO_SMALL,
 }
 """File and line of code to the reason why one way out of it is never taken."""
 
-UNTAKEN = 2
+UNTAKEN = 4
 """Branches of those lines that are never taken: one of each decision."""
 
 MIXED = {
@@ -60,8 +72,10 @@ needs_gcov = pytest.mark.skipif(
 )
 
 
-def measured_sources() -> list[str]:
-    return [name for name in CONTROLLER_SOURCES if name not in UNMEASURED]
+def measured(exported: Path) -> list[Path]:
+    """The files whose branches count: the controller's own, the model and the reader of its parameters."""
+    paths = [*(C_FOLDER / name for name in CONTROLLER_SOURCES), *(exported / name for name in MODEL_SOURCES)]
+    return [path for path in paths if path.name not in UNMEASURED]
 
 
 def run_tool(words: list[str], folder: Path) -> str:
@@ -72,7 +86,7 @@ def run_tool(words: list[str], folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def built(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[ctypes.CDLL, Path]:
-    """Controller and model as one library; the controller's own files, and only they, count their branches."""
+    """Controller and model as one library; what is measured counts its branches."""
     folder = tmp_path_factory.mktemp("branches")
     sources = [
         *(C_FOLDER / name for name in CONTROLLER_SOURCES),
@@ -80,7 +94,7 @@ def built(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[cty
         WHITE_BOX,
     ]
     for source in sources:
-        counted = ["--coverage"] if source.name in measured_sources() else []
+        counted = ["--coverage"] if source in measured(exported) else []
         include = [f"-I{exported}", f"-I{C_FOLDER}"]
         words = [
             "gcc",
@@ -144,47 +158,74 @@ def drive(controller: Controller) -> None:
         controller.run(counts, np.zeros_like(counts))
 
 
-def uncovered(folder: Path) -> tuple[set[tuple[str, str]], int, int]:
+def read_images(library: ctypes.CDLL, image: bytes) -> list[int]:
+    """Verdicts of the reader on the ``image`` of the model, and on it spoilt in each way; the checksum is made right."""
+    body = list(struct.unpack(BODY, image[HEADER_BYTES:-4]))
+    verdicts = []
+
+    def read(data: bytes, size: int | None = None) -> None:
+        parameters = ctypes.create_string_buffer(4096)
+        verdicts.append(library.crumple_calibration_read(data, ctypes.c_size_t(size or len(data)), parameters))
+
+    def sealed(data: bytes) -> bytes:
+        return data + struct.pack("<I", zlib.crc32(data))
+
+    read(image)
+    read(image, len(image) - 1)
+    for at in (0, 4, 8, len(image) - 1):
+        read(image[:at] + bytes([image[at] ^ 1]) + image[at + 1 :])
+    for at, number in ((0, 2**62 + 1), (0, -(2**62) - 1), (1, -(2**31)), (1, 2**31 - 1)):
+        spoilt = [*body[:at], number, *body[at + 1 :]]
+        read(sealed(image[:HEADER_BYTES] + struct.pack(BODY, *spoilt)))
+    return verdicts
+
+
+def uncovered(folder: Path, sources: list[Path]) -> tuple[set[tuple[str, str]], int, int]:
     """File and code of the lines where a branch was not taken or nothing ran; branches in all, and taken."""
     missed, n_branches, n_taken = set(), 0, 0
-    for name in measured_sources():
-        stem = Path(name).stem
-        run_tool(["gcov", "--json-format", "--branch-probabilities", f"{stem}.gcda"], folder)
-        with gzip.open(next(folder.glob(f"{stem}*.gcov.json.gz"))) as stream:
-            (found,) = [one for one in json.load(stream)["files"] if Path(one["file"]).name == name]
-        text = (C_FOLDER / name).read_text(encoding="ascii").splitlines()
+    for source in sources:
+        run_tool(["gcov", "--json-format", "--branch-probabilities", f"{source.stem}.gcda"], folder)
+        with gzip.open(next(folder.glob(f"{source.stem}.*gcov.json.gz"))) as stream:
+            (found,) = [one for one in json.load(stream)["files"] if Path(one["file"]).name == source.name]
+        text = source.read_text(encoding="ascii").splitlines()
         for line in found["lines"]:
             taken = [branch["count"] > 0 for branch in line["branches"]]
             n_branches, n_taken = n_branches + len(taken), n_taken + sum(taken)
             if line["count"] == 0 or not all(taken):
-                missed.add((name, text[line["line_number"] - 1].strip()))
+                missed.add((source.name, text[line["line_number"] - 1].strip()))
     return missed, n_branches, n_taken
 
 
 @needs_gcov
-def test_every_branch_and_condition_of_the_controller_is_taken_both_ways_or_it_is_said_why_not(
-    built: tuple[ctypes.CDLL, Path],
+def test_every_branch_and_condition_is_taken_both_ways_or_it_is_said_why_not(
+    built: tuple[ctypes.CDLL, Path], exported: Path
 ) -> None:
     library, folder = built
     drive(Controller(library))
     assert library.controller_vectors() == 0, "the line of controller_vectors.c that does not hold"
+    verdicts = read_images(library, (exported / "crumple_parameters.bin").read_bytes())
+    assert verdicts[0] == 0
+    assert all(verdicts[1:])
+    assert len(set(verdicts)) == 7, "accepted, and six reasons to refuse"
     library.coverage_dump()
-    missed, n_branches, n_taken = uncovered(folder)
+    missed, n_branches, n_taken = uncovered(folder, measured(exported))
     assert missed == set(UNREACHABLE)
-    assert n_branches > 150
+    import sys
+
+    assert n_branches > 300
     assert n_branches - n_taken == UNTAKEN
 
 
-def decisions() -> list[tuple[str, str]]:
+def decisions(exported: Path) -> list[tuple[str, str]]:
     """File and code of every line that joins conditions by both operators; a decision may span two lines."""
     found = []
-    for name in measured_sources():
-        text = (C_FOLDER / name).read_text(encoding="ascii")
+    for source in measured(exported):
+        text = source.read_text(encoding="ascii")
         for statement in re.split(r"[;{}]", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)):
             if "&&" in statement and "||" in statement:
-                found.append((name, " ".join(statement.split())))
+                found.append((source.name, " ".join(statement.split())))
     return found
 
 
-def test_decisions_that_mix_both_operators_are_those_whose_cases_are_named() -> None:
-    assert sorted(decisions()) == sorted(MIXED)
+def test_decisions_that_mix_both_operators_are_those_whose_cases_are_named(exported: Path) -> None:
+    assert sorted(decisions(exported)) == sorted(MIXED)
