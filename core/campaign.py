@@ -128,7 +128,8 @@ def _monte_carlo(values: dict[str, Any], path: Path) -> Campaign:
     require_sensors(export, plan.events.sensors, str(path))
 
     def merge(results: Results, folder: Path) -> Json:
-        return {"kind": plan.kind, **summary(kind.merged(results, folder), plan.confidence)}
+        tallies, faults = kind.merged(results, folder)
+        return {"kind": plan.kind, **summary(tallies, plan.confidence), "faults": faults}
 
     return Campaign({"export": export.sha256}, _settings(plan, "export"), kind.monte_carlo(plan, export), merge)
 

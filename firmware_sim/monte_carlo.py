@@ -3,7 +3,7 @@
 Events, tolerances, sampling phase, noise and lost frames are drawn as `crumple generate` draws them: the same plan
 gives the same events. A frame that is lost on the bus reaches the controller as lost, as it would in a car.
 
-A shard is some pieces of the plan (see `crumple.signals.generate.pieces`). It comes to a tally, which is what the
+A shard is some pieces of the plan (see `crumple.signals.generate.Pieces`). It comes to a tally, which is what the
 summary adds up, and to a row for each event.
 """
 
@@ -28,11 +28,13 @@ from crumple.errors import ArtefactError
 from crumple.shards import Work
 from crumple.signals.batch import LABELS, MUST_FIRE, NO_FIRE
 from crumple.signals.events import MODES as EVENT_MODES
-from crumple.signals.generate import SHARD_EVENTS, CorpusPlan, Drawn, draw, pieces
+from crumple.signals.generate import SHARD_EVENTS, CorpusPlan, Drawn, Pieces, draw
 from crumple.toolchain import find_compiler
 
 from .build import MODEL_SOURCES, build_controller
+from .inject import Injector
 from .outcome import VERDICTS
+from .random_faults import FaultDraw, Upsets, upset
 from .replay import MODES, TROUBLES, Controller
 
 PIECES_A_SHARD = 8
@@ -78,6 +80,7 @@ class MonteCarloPlan:
         Literal["all", "failures"],
         Field(description="rows of all events (55 bytes each before compression), or of failures only"),
     ] = "all"
+    faults: Annotated[FaultDraw | None, Field(description="none are drawn if left out")] = None
     confidence: Annotated[float, Field(gt=0, lt=1, description="of the bounds in the summary; custom is 0.95")] = 0.95
 
 
@@ -86,10 +89,10 @@ class _Bench:
     """What every shard of one campaign needs, compiled once in each process."""
 
     plan: CorpusPlan
-    keep: str
-    pieces: list[tuple[str, int, int]]
-    size: int
+    given: Json
+    pieces: Pieces
     controller: Controller
+    injector: Injector
 
 
 _benches: dict[bytes, _Bench] = {}
@@ -110,8 +113,14 @@ def monte_carlo(plan: MonteCarloPlan, export: Artefact) -> Work:
             sources[name] = export.file(name).read_text(encoding="ascii")
         except (OSError, ValueError) as error:
             raise ArtefactError(f"{export.path.parent / name}: cannot be read ({error}); export again") from error
-    n_shards = -(-len(pieces(plan.events)) // PIECES_A_SHARD)
-    settings = {"events": plain(plan.events), "keep": plan.keep, "sources": sources, "size": PIECES_A_SHARD}
+    n_shards = -(-len(Pieces(plan.events)) // PIECES_A_SHARD)
+    settings: dict[str, Json] = {
+        "events": plain(plan.events),
+        "keep": plan.keep,
+        "sources": sources,
+        "size": PIECES_A_SHARD,
+    }
+    settings["faults"] = None if plan.faults is None else plain(plan.faults)
     return Work(run_shard, canonical_json(settings), n_shards)
 
 
@@ -124,8 +133,8 @@ def _bench(context: bytes) -> _Bench:
             with tempfile.TemporaryDirectory(prefix="crumple-", ignore_cleanup_errors=True) as folder:
                 for name, text in given["sources"].items():
                     (Path(folder) / name).write_text(text, encoding="ascii")
-                controller = Controller(build_controller(Path(folder), Path(folder), find_compiler()))
-            _benches[context] = _Bench(plan, given["keep"], pieces(plan), given["size"], controller)
+                library = build_controller(Path(folder), Path(folder), find_compiler())
+            _benches[context] = _Bench(plan, given, Pieces(plan), Controller(library), Injector(library))
         return _benches[context]
 
 
@@ -141,13 +150,22 @@ def run_shard(context: bytes, shard: int) -> bytes:
     bench = _bench(context)
     tallies: dict[str, Tally] = {}
     kept = []
-    for mode, number, n_events in bench.pieces[bench.size * shard : bench.size * (shard + 1)]:
+    size, faults = bench.given["size"], bench.given["faults"]
+    upsets = Upsets()
+    for mode, number, n_events in bench.pieces[size * shard : size * (shard + 1)]:
         drawn = draw(bench.plan, mode, number, n_events)
         rows = _rows(bench, mode, number, drawn)
         tally = tallies.setdefault(mode, Tally())
         tally.add(rows, drawn.main.counts_lsb.size, float(bench.plan.sensors.main.sample_period_s))
-        kept.append(rows if bench.keep == ALL else rows[np.isin(rows["verdict"], [VERDICTS.index(v) for v in BAD])])
-    told = canonical_json({mode: tally.as_json() for mode, tally in tallies.items()})
+        kept.append(
+            rows if bench.given["keep"] == ALL else rows[np.isin(rows["verdict"], [VERDICTS.index(v) for v in BAD])]
+        )
+        if faults is not None:
+            plan = build(FaultDraw, faults, where="faults")
+            right = np.isin(rows["verdict"], [IN_TIME, SILENT])
+            upset(drawn, right, plan, bench.plan, (mode, number), bench.controller, bench.injector, upsets)
+    modes = {mode: tally.as_json() for mode, tally in tallies.items()}
+    told = canonical_json({"modes": modes, "faults": upsets.as_json()})
     return told + np.concatenate(kept).tobytes()
 
 
@@ -313,8 +331,8 @@ def reason(row: Any) -> str:
     return "request and arming never hold in one sample" + (f" ({troubles})" if troubles else "")
 
 
-def merged(results: Iterable[bytes], folder: Path) -> dict[str, Any]:
-    """Tallies of all modes, in the order of the event table; the rows go to ``events.h5`` as they come.
+def merged(results: Iterable[bytes], folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Tallies of all modes in the order of the event table, and of faults; rows go to ``events.h5`` as they come.
 
     Parameters
     ----------
@@ -324,16 +342,19 @@ def merged(results: Iterable[bytes], folder: Path) -> dict[str, Any]:
         Gets the file.
     """
     tallies: dict[str, Tally] = {}
+    upsets = Upsets()
 
     def rows() -> Iterator[NDArray[Any]]:
         for result in results:
             told, _, data = result.partition(b"\n")
-            for mode, counts in json.loads(told).items():
+            found = json.loads(told)
+            for mode, counts in found["modes"].items():
                 tallies.setdefault(mode, Tally()).merge(counts)
+            upsets.merge(found["faults"])
             yield np.frombuffer(data, EVENT_DTYPE)
 
     write_events(rows(), folder / DATA)
-    return {mode: tallies[mode].as_json() for mode in EVENT_MODES if mode in tallies}
+    return {mode: tallies[mode].as_json() for mode in EVENT_MODES if mode in tallies}, upsets.as_json()
 
 
 CHUNK_EVENTS = 16_384

@@ -121,7 +121,9 @@ def choose_scenes(corpus: Corpus, controller: Controller, injector: Injector) ->
         kind = CRASH if label == MUST_FIRE else MISUSE
         scene = made(hardest.name, mode, kind, hardest.main_lsb, hardest.safing_lsb)
         if kind == CRASH:
-            contact, required = _due(hardest, corpus.sample_period_s)
+            contact, required = due(
+                hardest.first_sample_s, hardest.rttf_s, hardest.main_lsb.size, corpus.sample_period_s
+            )
             scene = replace(scene, contact=contact, required=required)
         scenes.append(scene)
     for kind, wanted in (
@@ -148,7 +150,7 @@ def _hardest(label: str, events: list[Event], controller: Controller, period_s: 
     for event in events:
         timeline = controller.run(event.main_lsb, event.safing_lsb)
         if label == MUST_FIRE:
-            contact, required = _due(event, period_s)
+            contact, required = due(event.first_sample_s, event.rttf_s, event.main_lsb.size, period_s)
             fire = timeline.fire_sample
             if fire is None or not contact <= fire <= required:
                 continue
@@ -162,12 +164,20 @@ def _hardest(label: str, events: list[Event], controller: Controller, period_s: 
     return None if best is None else best[1]
 
 
-def _due(event: Event, period_s: float) -> tuple[int, int]:
-    """First sample at or after contact, and the last one in time; a nanosecond is forgiven for decimal times."""
-    contact = math.ceil(-event.first_sample_s / period_s - 1e-9)
-    if not math.isfinite(event.rttf_s):
-        return contact, event.main_lsb.size - 1
-    return contact, math.floor((event.rttf_s - event.first_sample_s) / period_s + 1e-9 / period_s)
+def due(first_sample_s: float, rttf_s: float, n_samples: int, period_s: float) -> tuple[int, int]:
+    """First sample at or after contact, and the last one in time; a nanosecond is forgiven for decimal times.
+
+    Parameters
+    ----------
+    first_sample_s, rttf_s : float
+        As in `crumple.signals.corpus.Event`.
+    n_samples : int
+    period_s : float
+    """
+    contact = math.ceil(-first_sample_s / period_s - 1e-9)
+    if not math.isfinite(rttf_s):
+        return contact, n_samples - 1
+    return contact, math.floor((rttf_s - first_sample_s) / period_s + 1e-9 / period_s)
 
 
 def _moments(expected: NDArray[Any]) -> tuple[tuple[str, int], ...]:

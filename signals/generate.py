@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import zlib
-from collections.abc import Generator, Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
-from typing import Annotated
+from itertools import accumulate
+from typing import Annotated, overload
 
 import numpy as np
 from pydantic import Field
@@ -146,7 +148,7 @@ def shards(plan: CorpusPlan, n_workers: int | None = 1) -> Generator[tuple[Event
     n_workers = workers_that_pay(plan) if n_workers is None else n_workers
     if n_workers < 1:
         raise ConfigError(f"n_workers = {n_workers}: expected at least 1")
-    jobs = [(plan, *piece) for piece in pieces(plan)]
+    jobs = [(plan, *piece) for piece in Pieces(plan)]
     if n_workers == 1 or len(jobs) == 1:
         results = (draw(*job) for job in jobs)
     else:
@@ -159,13 +161,34 @@ def shards(plan: CorpusPlan, n_workers: int | None = 1) -> Generator[tuple[Event
         yield tuple(_event(plan, mode, shard * SHARD_EVENTS + k, k, drawn) for k in range(n_events))
 
 
-def pieces(plan: CorpusPlan) -> list[tuple[str, int, int]]:
-    """What a ``plan`` is drawn in: mode, number of the shard within the mode, and events, in the corpus's order."""
-    return [
-        (mode, shard, min(SHARD_EVENTS, n_events - shard * SHARD_EVENTS))
-        for mode, n_events in sorted(plan.counts.items(), key=lambda item: list(MODES).index(item[0]))
-        for shard in range(-(-n_events // SHARD_EVENTS))
-    ]
+class Pieces(Sequence[tuple[str, int, int]]):
+    """What a ``plan`` is drawn in: mode, number of the shard within the mode, and events, in the corpus's order.
+
+    Nothing is held but the plan's counts, however many there are.
+    """
+
+    def __init__(self, plan: CorpusPlan) -> None:
+        self._counts = sorted(plan.counts.items(), key=lambda item: list(MODES).index(item[0]))
+        self._ends = list(accumulate(-(-n_events // SHARD_EVENTS) for _, n_events in self._counts))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[str, int, int]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[str, int, int]]: ...
+
+    def __getitem__(self, index: int | slice) -> tuple[str, int, int] | list[tuple[str, int, int]]:
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        k = bisect_right(self._ends, index)
+        mode, n_events = self._counts[k]
+        shard = index - (self._ends[k - 1] if k else 0)
+        return mode, shard, min(SHARD_EVENTS, n_events - shard * SHARD_EVENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +231,7 @@ def draw(plan: CorpusPlan, mode: str, shard: int, n_events: int) -> Drawn:
     plan : CorpusPlan
     mode : str
     shard, n_events : int
-        As ``pieces`` gives them: the same ones give the same events, wherever and in whatever order.
+        As ``Pieces`` gives them: the same ones give the same events, wherever and in whatever order.
     """
     seed = np.random.SeedSequence(plan.seed, spawn_key=(zlib.crc32(mode.encode()), shard))
     for_events, for_main, for_safing, for_phase = (np.random.default_rng(s) for s in seed.spawn(4))

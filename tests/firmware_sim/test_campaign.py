@@ -28,14 +28,17 @@ from crumple.errors import ArtefactError, ConfigError, CorpusError, OutputError,
 from crumple.export.exported import FILE as EXPORT_FILE
 from crumple.export.exported import SCHEMA as EXPORT_SCHEMA
 from crumple.firmware_sim import monte_carlo
+from crumple.firmware_sim.fault_outcome import OUTCOMES
+from crumple.firmware_sim.fault_run import PARAMETERS, STATE
 from crumple.firmware_sim.monte_carlo import DATA, EVENT_DTYPE, MonteCarloPlan, Tally, read_events, write_events
 from crumple.firmware_sim.outcome import VERDICTS, outcome
+from crumple.firmware_sim.random_faults import Upsets
 from crumple.firmware_sim.replay import MODES, TROUBLES, Controller
 from crumple.model.deployed import DeployedModel
 from crumple.processes import Processes
 from crumple.signals.batch import LABELS
 from crumple.signals.events import MODES as EVENT_MODES
-from crumple.signals.generate import generate
+from crumple.signals.generate import SHARD_EVENTS, CorpusPlan, Pieces, generate
 
 PLAN = """
 kind = "monte_carlo"
@@ -226,6 +229,74 @@ def test_only_failures_may_be_kept(plan: Callable[[str], Path], tmp_path: Path) 
     bad = rows[np.isin(rows["verdict"], [VERDICTS.index(name) for name in monte_carlo.BAD])]
     assert 0 < bad.size < rows.size
     assert read_events(tmp_path / "failures" / DATA).tobytes() == bad.tobytes()
+
+
+def test_pieces_cover_every_event_once_and_need_no_list() -> None:
+    counts = {"hammer": 257, "rigid_barrier": 256, "kerb_straight": 0, "deer": 1, "ditch": 10_000_000}
+    found = Pieces(CorpusPlan(counts=counts))
+    total: dict[str, int] = {}
+    for mode, shard, n_events in found:
+        assert shard * SHARD_EVENTS == total.get(mode, 0)
+        total[mode] = total.get(mode, 0) + n_events
+    assert total == {mode: n for mode, n in counts.items() if n}
+    assert len(found) == 1 + 2 + 1 + -(-10_000_000 // SHARD_EVENTS)
+    assert found[1:3] == [found[1], found[2]]
+    with pytest.raises(IndexError):
+        found[len(found)]
+
+
+FAULTY = PLAN.replace("300", "60").replace("257", "60") + "[faults]\nshare = 0.3\neach = 7\n"
+
+
+def test_random_faults_are_counted_by_family_and_what_ends_badly_is_explained(
+    plan: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = plan(FAULTY)
+    found = campaign_stage(path, tmp_path / "out").payload["faults"]
+    counts, bad = [r for r in found if "why" not in r], [r for r in found if "why" in r]
+    for row in counts:
+        assert row["faults"] == sum(row[name] for name in OUTCOMES)
+        ended = {
+            name: sum(b["faults"] for b in bad if (b["family"], b["class"], b["outcome"]) == (*of(row), name))
+            for name in ("omitted fire", "unintended fire")
+        }
+        assert ended == {name: row[name] for name in ended}
+    flips = {kind: sum(r["faults"] for r in counts if r["family"] == kind) for kind in (STATE, PARAMETERS)}
+    n_events, rest = divmod(flips[STATE], 7)
+    assert rest == 0
+    assert 15 < n_events < 70
+    assert flips[PARAMETERS] == flips[STATE]
+    assert sum(r["faults"] for r in counts) == 3 * flips[STATE]
+    assert {r["class"] for r in counts} == {"crash", "misuse"}
+    assert not [r for r in bad if r["family"] in (STATE, PARAMETERS) and r["outcome"] == "unintended fire"]
+
+
+def of(row: dict[str, Any]) -> tuple[str, str]:
+    return row["family"], row["class"]
+
+
+def test_random_faults_change_neither_events_nor_with_the_number_of_workers(
+    plan: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = plan(FAULTY)
+    faulty = campaign_stage(path, tmp_path / "alone")
+    campaign_stage(path, tmp_path / "two", workers=Processes(2))
+    assert content(tmp_path / "alone") == content(tmp_path / "two")
+    whole = campaign_stage(plan(FAULTY.partition("[faults]")[0]), tmp_path / "whole")
+    assert (tmp_path / "whole" / DATA).read_bytes() == (tmp_path / "alone" / DATA).read_bytes()
+    assert {**faulty.payload, "faults": []} == whole.payload
+
+
+def test_counts_of_faults_add_up() -> None:
+    first, second, both = Upsets(), Upsets(), Upsets()
+    first.counts = {("a", "crash"): [1, 2, 3, 4]}
+    second.counts = {("a", "crash"): [1, 0, 0, 1], ("b", "misuse"): [0, 5, 0, 0]}
+    first.bad = {("a", "crash", "omitted fire", "late"): 3}
+    second.bad = {("a", "crash", "omitted fire", "late"): 2, ("a", "crash", "omitted fire", "never"): 1}
+    for part in (first, second):
+        both.merge(part.as_json())
+    assert both.counts == {("a", "crash"): [2, 2, 3, 5], ("b", "misuse"): [0, 5, 0, 0]}
+    assert both.bad == {("a", "crash", "omitted fire", "late"): 5, ("a", "crash", "omitted fire", "never"): 1}
 
 
 def test_names_in_the_event_table_can_be_read_by_others(plan: Callable[[str], Path], tmp_path: Path) -> None:
