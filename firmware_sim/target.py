@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crumple.errors import CheckFailedError, CompileError, ToolMissingError
+from crumple.errors import CheckFailedError, CompileError, SignalError, ToolMissingError
 
 from .build import C_FOLDER, CONTROLLER_SOURCES, MODEL_SOURCES
 from .replay import INPUT_DTYPE, OUTPUT_DTYPE
@@ -153,6 +153,8 @@ def run_program(program: Program, recordings: Iterable[NDArray[Any]]) -> Run:
     ------
     CheckFailedError
         The board failed, lays data out otherwise than the host, or did not come to an end.
+    SignalError
+        Inputs of another type.
     ToolMissingError
     """
     require_tools()
@@ -161,7 +163,7 @@ def run_program(program: Program, recordings: Iterable[NDArray[Any]]) -> Run:
     with (folder / "in.bin").open("wb") as stream:
         for recording in recordings:
             if recording.dtype != INPUT_DTYPE:
-                raise TypeError(f"inputs are {recording.dtype}, expected INPUT_DTYPE")
+                raise SignalError(f"inputs are {recording.dtype}, expected one row of INPUT_DTYPE")
             lengths.append(recording.size)
             stream.write(np.uint32(recording.size).tobytes())
             stream.write(np.ascontiguousarray(recording).tobytes())

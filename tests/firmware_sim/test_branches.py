@@ -1,4 +1,4 @@
-"""Branch and condition coverage of the C, controller and exported model: every operand of every decision, both ways, or a reason.
+"""Branches and conditions of the C, of controller and exported model: each both ways, or a reason why not.
 
 Compiled without optimisation, gcc makes a branch of each operand that ``&&`` and ``||`` evaluate, so a branch that goes
 both ways is a condition that was true and false. All decisions of the controller but those in ``MIXED`` join their
@@ -159,7 +159,7 @@ def drive(controller: Controller) -> None:
 
 
 def read_images(library: ctypes.CDLL, image: bytes) -> list[int]:
-    """Verdicts of the reader on the ``image`` of the model, and on it spoilt in each way; the checksum is made right."""
+    """Verdicts of the reader on the ``image`` of the model, and on it spoilt in each way that it tells apart."""
     body = list(struct.unpack(BODY, image[HEADER_BYTES:-4]))
     verdicts = []
 
@@ -210,8 +210,6 @@ def test_every_branch_and_condition_is_taken_both_ways_or_it_is_said_why_not(
     library.coverage_dump()
     missed, n_branches, n_taken = uncovered(folder, measured(exported))
     assert missed == set(UNREACHABLE)
-    import sys
-
     assert n_branches > 300
     assert n_branches - n_taken == UNTAKEN
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from crumple.artefact import Stage, read_artefact
-from crumple.errors import CheckFailedError, CompileError, CorpusError, ToolMissingError
+from crumple.errors import CheckFailedError, CompileError, CorpusError, SignalError, ToolMissingError
 from crumple.export.exported import FILE as EXPORT_FILE
 from crumple.export.exported import SCHEMA as EXPORT_SCHEMA
 from crumple.firmware_sim import target as module
@@ -187,6 +187,19 @@ def test_the_command_writes_an_artefact_that_is_the_same_every_time(folders: tup
     assert 0 < payload["stack_bytes"] < payload["start"]["stack_bytes"] + 1000
     again = target_stage(*folders, tmp_path / "again")
     assert again.path.read_bytes() == (out / FILE).read_bytes()
+
+
+@needs_board
+def test_inputs_of_another_layout_are_refused(program: Program) -> None:
+    with pytest.raises(SignalError, match="INPUT_DTYPE"):
+        run_program(program, [np.zeros(5)])
+
+
+@needs_board
+def test_a_board_that_never_ends_is_ended(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.001)
+    with pytest.raises(CheckFailedError, match="no end after"):
+        run_program(program, [])
 
 
 def test_outputs_that_differ_name_event_tick_and_output() -> None:
