@@ -58,7 +58,8 @@ def ringing_g(
     rows = np.arange(n_events)
 
     # Each blow, carried back to the start of its block: what it will be follows by turning it on.
-    offset_s = (start - block * BLOCK) * dt_s
+    # A blow after the last block is never heard; carried back from far away it would not be finite.
+    offset_s = np.minimum(start - block * BLOCK, BLOCK) * dt_s
     origin = (struck * np.exp(-poles[:, None, :] * offset_s[:, :, None])).astype(np.complex64)
     step = np.exp(poles * (BLOCK * dt_s)).astype(np.complex64)
     arriving = np.zeros((n_events, n_blocks + 1, 2 * n_modes), dtype=np.complex64)

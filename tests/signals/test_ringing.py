@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,3 +62,14 @@ def test_two_blows_add() -> None:
 
     sum_of = at(one, np.array([[0.003]])) + at(one, np.array([[0.0417]]))
     np.testing.assert_allclose(at(both, np.array([[0.003, 0.0417]])), sum_of, atol=2e-2)
+
+
+@pytest.mark.parametrize("late_s", [0.3, 1.0, 30.0])
+def test_a_blow_long_after_the_end_is_not_heard(late_s: float) -> None:
+    amplitude, frequency, damping = np.full((1, 2, 1), 80.0), np.full((1, 1), 900.0), np.full((1, 1), 0.1)
+    start_s = np.array([[0.02, late_s]])
+    both = ringing_g(amplitude, frequency, damping, start_s, n_samples=1920, dt_s=1 / 8000)
+    first = ringing_g(amplitude[:, :1], frequency, damping, start_s[:, :1], n_samples=1920, dt_s=1 / 8000)
+    assert np.isfinite(both).all()
+    assert np.abs(first).max() > 10
+    assert (both == first).all()
