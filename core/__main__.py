@@ -45,12 +45,16 @@ COMMANDS = {
         "crumple.model.evaluation.coverage_command",
         "Say which proved set each measured event lies in, and what lies outside.",
     ),
+    "kernels": ("crumple.model.analysis.commands", "Draw the matched filters that decide events, count the patterns."),
     "limits": ("crumple.model.analysis.commands", "Find how far each requirement could be pushed."),
     "diff": ("crumple.model.analysis.commands", "Say what changes for each property from one model to another."),
     "export": ("crumple.export.commands", "Print the deployed model as C99 and ONNX."),
     "validate": ("crumple.export.commands", "Compare Python, C and ONNX, count for count."),
     "simulate": ("crumple.firmware_sim.commands", "Run the exported C in the simulated airbag controller."),
-    "edr": ("crumple.firmware_sim.edr_command", "Decode an event data recorder's image, and hold it against its input."),
+    "edr": (
+        "crumple.firmware_sim.edr_command",
+        "Decode an event data recorder's image, and hold it against its input.",
+    ),
     "target": ("crumple.firmware_sim.commands", "Run it as Cortex-M machine code, counted and compared."),
     "faults": ("crumple.firmware_sim.commands", "Try every single fault on the simulated controller."),
     "campaign": (

@@ -122,6 +122,41 @@ def firemap_command(
     emit(document, table(f"Cells; see {out / 'firemap.html'}", header, rows), as_json=as_json)
 
 
+@click.command("kernels", epilog="Example: crumple kernels model corpus --out kernels")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("corpus", type=click.Path(path_type=Path))
+@config_option
+@out_option("kernels")
+@force_option
+@json_option
+def kernels_command(model: Path, corpus: Path, config_path: Path | None, out: Path, force: bool, as_json: bool) -> None:
+    """Draw the matched filters of MODEL that decide most events of CORPUS, and count the patterns no event visits.
+
+    Within one activation pattern of the hidden nodes MODEL is one matched filter. Which patterns are reachable is
+    counted exactly: a window shows that one is, integers show that one is not.
+    """
+    from .kernels import PLOT_FILE, KernelsPlan, kernels_stage
+
+    plan = build(KernelsPlan, read_toml(config_path), where=str(config_path)) if config_path else KernelsPlan()
+    with progress("kernels", 2) as advance:
+        artefact = kernels_stage(model, corpus, out, plan, force=force, advance=advance)
+    told = artefact.payload
+    rows = [
+        (kernel["pattern"], len(kernel["events"]), ", ".join(f"{n} {label}" for label, n in kernel["labels"].items()),
+         ", ".join(kernel["sources"]), kernel["windows"])
+        for kernel in told["kernels"]
+    ]  # fmt: skip
+    count = f"{told['reachable']}{'' if told['is_complete'] else ' or more'} reachable patterns"
+    undecided = f", {told['undecided']} undecided" if told["undecided"] else ""
+    title = (
+        f"{told['decided_by_drawn']} of {told['events']} events are decided by {len(rows)} kernels; "
+        f"{count}{undecided}, {told['visited']} visited, {len(told['unvisited'])} by no event"
+    )
+    text = table(title, ("pattern", "events", "of which", "source", "windows"), rows)
+    emit({"kernels": told, "out": str(out)}, text, as_json=as_json)
+    log.info("picture: %s", out / PLOT_FILE)
+
+
 @click.command("diff", epilog="Example: crumple diff old-model new-model")
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
