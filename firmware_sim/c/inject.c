@@ -7,8 +7,10 @@
 static const inject_field FIELDS[] = {
     FIELD(memory.locked), FIELD(memory.plant_key), FIELD(memory.trouble),
     FIELD(parameters), FIELD(parameters_sum), FIELD(mode), FIELD(mode_complement), FIELD(samples_in_mode),
-    FIELD(discrimination.block), FIELD(discrimination.recent_lsb), FIELD(discrimination.phase),
-    FIELD(discrimination.position), FIELD(discrimination.votes),
+    FIELD(discrimination.block), FIELD(discrimination.position), FIELD(discrimination.votes),
+#if CRUMPLE_BLOCK_SAMPLES > 1
+    FIELD(discrimination.recent_lsb), FIELD(discrimination.phase), /* a model without blocks may do without these */
+#endif
     FIELD(safing.sample_lsb), FIELD(safing.next), FIELD(safing.sum_lsb), FIELD(safing.hold),
     FIELD(main_link), FIELD(second_link), FIELD(offset), FIELD(sensors), FIELD(loops), FIELD(dog), FIELD(loud), FIELD(awake),
     FIELD(reserve)
