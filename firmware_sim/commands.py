@@ -11,17 +11,71 @@ from crumple.cli import emit, force_option, json_option, log, out_option, progre
 from crumple.errors import CheckFailedError
 
 
-@click.command("simulate", epilog="Example: crumple simulate export corpus --out simulation")
+@click.command(
+    "simulate",
+    epilog="Example: crumple simulate export corpus --out simulation;"
+    " crumple simulate export corpus --event rigid_barrier_00000 --plot timeline.html --trace trace.csv --edr a.edr",
+)
 @click.argument("export", type=click.Path(path_type=Path))
 @click.argument("corpus", type=click.Path(path_type=Path))
 @out_option("simulation")
+@click.option("--event", "event_name", help="Only this event; nothing is written but the files named below.")
+@click.option(
+    "--map",
+    "map_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With one event of a recording: TOML file with what it does not say, as for import.",
+)
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="One event's timeline, an HTML page.")
+@click.option(
+    "--trace", type=click.Path(path_type=Path, dir_okay=False), help="One event, a row a tick: .csv or .mf4 (MDF 4)."
+)
+@click.option(
+    "--edr", type=click.Path(path_type=Path, dir_okay=False), help="One event's image of the event data recorder."
+)
+@click.option(
+    "--rest-ms",
+    type=click.IntRange(0, 60_000),
+    default=500,
+    show_default=True,
+    help="Rest added after one event, so that firing and recorder finish; synthetic, not judged.",
+)
 @force_option
 @json_option
-def simulate_command(export: Path, corpus: Path, out: Path, force: bool, as_json: bool) -> None:
+def simulate_command(
+    export: Path,
+    corpus: Path,
+    out: Path,
+    event_name: str | None,
+    map_path: Path | None,
+    plot: Path | None,
+    trace: Path | None,
+    edr: Path | None,
+    rest_ms: int,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Compile the EXPORT folder into the simulated airbag controller and run every event of CORPUS through it.
 
-    Sample by sample, from power-on, both sensors. The C compiler is the system's cc, else ziglang's.
+    Sample by sample, from power-on, both sensors. The C compiler is the system's cc, else ziglang's. With --event,
+    --plot, --trace or --edr: one event only, of a corpus or of a recording, told in full.
     """
+    if (event_name, map_path, plot, trace, edr) != (None,) * 5:
+        from .single_command import run_single
+
+        run_single(
+            export,
+            corpus,
+            event_name=event_name,
+            map_path=map_path,
+            plot=plot,
+            trace=trace,
+            edr=edr,
+            rest_ms=rest_ms,
+            force=force,
+            as_json=as_json,
+        )
+        return
     from .stages import simulate_stage
 
     with progress("simulate", 1) as advance:
