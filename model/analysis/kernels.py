@@ -34,7 +34,7 @@ class KernelsPlan:
     __pydantic_config__ = STRICT
     n_drawn: Annotated[int, Field(ge=1, le=24, description="kernels drawn and listed with their events")] = 6
     most: Annotated[int, Field(ge=1, le=10_000_000, description="patterns counted before the count is given up")] = (
-        20_000
+        40_000
     )
 
 

@@ -24,6 +24,12 @@ Float = NDArray[np.float64]
 WEIGHT_BITS = 30
 """Farkas weights are whole numbers of 2**-30."""
 
+MOST_TRIED = 16
+"""Nodes of which all combinations of signs are tried at once."""
+
+SHARES = (1e-2, 1e-3, 1e-1, 1e-4)
+"""How large, of its largest value, a node is made for that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reachable:
@@ -75,19 +81,18 @@ class _Net:
         return constant + self.reach * sum(map(abs, slope)) < asked
 
 
-def reachable_patterns(model: DeployedModel, *, most: int = 4_000, seen: tuple[str, ...] = ()) -> Reachable:
+def reachable_patterns(model: DeployedModel, *, most: int = 40_000) -> Reachable:
     """Every activation pattern that windows of whole counts in the clamp range can have.
 
-    Nodes are decided one after another. A linear programme in floats looks for the input furthest inside; whole sums
-    near it are tried, and where it finds none its dual is the weights of the reason.
+    Most are found at once, near where all nodes are nearly zero. Of the rest nodes are decided one after another: a
+    linear programme in floats looks for the input furthest inside; whole sums near it are tried, and where it finds
+    none its dual is the weights of the reason.
 
     Parameters
     ----------
     model : DeployedModel
     most : int
         Stop after as many patterns.
-    seen : tuple of str
-        Patterns known to be reached, such as those that events visit: they are only made sure of.
     """
     from scipy.optimize import linprog
 
@@ -96,7 +101,7 @@ def reachable_patterns(model: DeployedModel, *, most: int = 4_000, seen: tuple[s
     n = len(net.bias)
     found: dict[str, tuple[int, ...]] = {}
     open_ = list[str]()
-    shown: dict[tuple[int, ...], Int64] = {}
+    shown = _tried(net)
     stack: list[tuple[int, ...]] = [()]
     while stack and len(found) + len(open_) < most:
         signs = stack.pop()
@@ -129,11 +134,32 @@ def reachable_patterns(model: DeployedModel, *, most: int = 4_000, seen: tuple[s
             continue
         for sign in (0, 1):
             child = (*signs, sign)
-            if point is not None and net.signs(point)[: m + 1] == child:
+            if child not in shown and point is not None and net.signs(point)[: m + 1] == child:
                 shown[child] = point
             stack.append(child)
-        shown.pop(signs, None)
     return Reachable(found, tuple(open_), not stack)
+
+
+def _tried(net: _Net) -> dict[tuple[int, ...], Int64]:
+    """Whole sums of blocks for patterns and all their beginnings: where each node is small and of the sign wanted."""
+    n = len(net.bias)
+    if n > MOST_TRIED:
+        return {}
+    wanted = 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1) - 1
+    weight, bias = np.array(net.weight, dtype=np.int64), np.array(net.bias, dtype=np.int64)
+    inverse = np.linalg.pinv(weight.astype(np.float64))
+    shown: dict[tuple[int, ...], Int64] = {}
+    left = wanted
+    for share in SHARES:
+        size = share * net.unit
+        points = np.clip(np.rint((left * size - bias) @ inverse.T), -net.reach, net.reach).astype(np.int64)
+        signs = (points @ weight.T + bias > 0).astype(np.int64)
+        hit = (2 * signs - 1 == left).all(axis=1)
+        for row, point in zip(signs[hit].tolist(), points[hit], strict=True):
+            for m in range(1, n + 1):
+                shown.setdefault(tuple(row[:m]), point)
+        left = left[~hit]
+    return shown
 
 
 def _whole(net: _Net, signs: tuple[int, ...], x: Float) -> Int64 | None:
