@@ -177,7 +177,8 @@ def _tables(value: Any, title: str, depth: int) -> list[Table]:
     single, more = [], []
     for key, one in value.items():
         name = f"{title}, {words(key)}" if title else words(key)
-        is_nested = isinstance(one, Mapping) or (isinstance(one, list) and any(isinstance(x, Mapping) for x in one))
+        is_large = isinstance(one, Mapping) and not (_is_flat(one) and len(one) <= LONGEST_LIST)
+        is_nested = is_large or (isinstance(one, list) and any(isinstance(x, Mapping) for x in one))
         if is_nested and one and depth < MOST_DEPTH:
             more += _tables(one, name, depth + 1)
         else:
