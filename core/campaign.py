@@ -151,6 +151,20 @@ def _proofs(values: dict[str, Any], path: Path) -> Campaign:
     return Campaign({"model": artefact.sha256}, settings, kind.proofs(model, requirements), merge)
 
 
+def _firemap(values: dict[str, Any], path: Path) -> Campaign:
+    """The cells of a fire map, one strip a shard."""
+    from crumple.model.analysis import campaigns as kind
+    from crumple.model.deployed import read_model
+
+    plan = build(kind.FireMapCampaignPlan, values, where=str(path))
+    model, artefact = read_model(_beside(path, plan.model))
+
+    def merge(results: Results, folder: Path) -> Json:
+        return {"kind": plan.kind, **kind.merged_maps(results, model, artefact, plan.maps, folder)}
+
+    return Campaign({"model": artefact.sha256}, _settings(plan, "model"), kind.fire_map(model, plan.maps), merge)
+
+
 FAILURES = {"must_fire": ("late", "missed", "premature"), "no_fire": ("false fire",)}
 """Verdicts that are failures, by the label of their events."""
 
@@ -242,5 +256,6 @@ def _settings(plan: Any, *places: str) -> Json:
 KINDS: dict[str, Callable[[dict[str, Any], Path], Campaign]] = {
     "monte_carlo": _monte_carlo,
     "proofs": _proofs,
+    "firemap": _firemap,
 }
 """Kinds of campaign: from a plan's values and its path to the campaign."""

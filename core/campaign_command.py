@@ -27,7 +27,8 @@ def campaign_command(
 
     Stop it and start it again as you like: finished shards are kept beside --out. The result is the same, byte for
     byte, whoever did the work. Kinds of PLAN: monte_carlo draws events, tolerances and phases at random and runs them
-    through the compiled controller; proofs proves a set of requirements, and exits as crumple prove does.
+    through the compiled controller; proofs proves a set of requirements, and exits as crumple prove does;
+    firemap proves the cells of a fire map.
     """
     from crumple.model.commands import refuse_unproved
     from crumple.signals.generate import n_cores
@@ -92,5 +93,15 @@ def proofs_table(found: dict[str, Any]) -> str:
     return table(title, ("id", "verdict", "requirement", "detail"), rows)
 
 
-TABLES = {"monte_carlo": monte_carlo_table, "proofs": proofs_table}
+def firemap_table(found: dict[str, Any]) -> str:
+    """Cells by verdict, from the payload ``found`` of a campaign over a fire map."""
+    header = ("map", "proved to fire by RTTF", "proved never to fire", "undecided", "proofs")
+    rows = [
+        (name, *(found[name]["cells"][verdict] for verdict in ("fires", "never", "undecided")), found[name]["proofs"])
+        for name in ("pulses", "bursts")
+    ]
+    return table("cells", header, rows)
+
+
+TABLES = {"monte_carlo": monte_carlo_table, "proofs": proofs_table, "firemap": firemap_table}
 """How each kind's payload is shown."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +17,10 @@ from crumple.model.deployed import DeployedModel
 from crumple.model.stages import verdict_on, verdicts, write_verdict
 from crumple.shards import Work
 
-from .properties import RequirementSet
+from .bursts import BurstProof, burst_map
+from .firemap import Block, StripMap
+from .maps import Maps, MapsPlan, write_maps
+from .properties import Requirement, RequirementSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +77,70 @@ def merged_proofs(results: Iterable[bytes], model: Artefact, folder: Path) -> di
     """
     write_bytes(folder / deployed.FILE, model.path.read_bytes())
     return verdicts([write_verdict(folder, model.sha256, *json.loads(result)) for result in results])
+
+
+@dataclass(frozen=True, slots=True)
+class FireMapCampaignPlan:
+    """Which maps are proved of which model."""
+
+    __pydantic_config__ = STRICT
+    kind: Annotated[Literal["firemap"], Field(description="of campaign")]
+    model: Annotated[str, Field(min_length=1, description="folder of crumple train, seen from the plan's folder")]
+    maps: Annotated[MapsPlan, Field(description="as crumple firemap --config reads it")] = field(
+        default_factory=MapsPlan
+    )
+
+
+def fire_map(model: DeployedModel, plan: MapsPlan) -> Work:
+    """The work of proving the maps of a ``plan`` of a ``model``: the bursts are one shard, each strip of pulses one."""
+    context = canonical_json({"model": model.payload(), "maps": plain(plan)})
+    return Work(map_shard, context, 1 + len(plan.pulses.strips()))
+
+
+def map_shard(context: bytes, shard: int) -> bytes:
+    """Proofs as JSON: corners (none for a burst), verdict, requirement and certificate of each.
+
+    Parameters
+    ----------
+    context : bytes
+        As ``fire_map`` makes it.
+    shard : int
+        0 for the bursts, else the strip's number from 1 on.
+    """
+    from threadpoolctl import threadpool_limits
+
+    given = json.loads(context)
+    model, plan = DeployedModel.from_payload(given["model"]), build(MapsPlan, given["maps"], where="maps")
+    with threadpool_limits(limits=1):  # cores are shared out between shards
+        if shard == 0:
+            bursts = burst_map(model, plan.bursts)
+            return canonical_json([[[], "", plain(b.requirement), b.certificate] for b in bursts])
+        blocks = StripMap(model, plan.pulses).blocks(*plan.pulses.strips()[shard - 1])
+    return canonical_json([[[b.v0, b.v1, b.t0, b.t1], b.verdict, plain(b.requirement), b.certificate] for b in blocks])
+
+
+def merged_maps(
+    results: Iterable[bytes], model: DeployedModel, artefact: Artefact, plan: MapsPlan, folder: Path
+) -> dict[str, Any]:
+    """Write what `crumple firemap` would, but for the rule beside it, and return the payload of ``firemap.json``.
+
+    Parameters
+    ----------
+    results : iterable of bytes
+        What ``map_shard`` came to, shard by shard.
+    model : DeployedModel
+    artefact : Artefact
+        The model's.
+    plan : MapsPlan
+    folder : Path
+    """
+    maps = Maps([], [])
+    for result in results:
+        for corners, verdict, told, certificate in json.loads(result):
+            requirement = build(Requirement, told, where="fire map")
+            if corners:
+                v0, v1, t0, t1 = corners
+                maps.blocks.append(Block(v0, v1, t0, t1, verdict, requirement, certificate))
+            else:
+                maps.bursts.append(BurstProof(requirement, certificate))
+    return write_maps(folder, model, artefact, plan, maps)

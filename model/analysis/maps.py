@@ -255,8 +255,6 @@ def firemap_stage(
     CorpusError
         The model was trained on another corpus.
     """
-    from .map_figures import bursts_figure, html, png, pulses_figure, svg
-
     model, artefact = read_model(model_path)
     parents = {"model": artefact.sha256}
     if corpus is not None:
@@ -272,31 +270,52 @@ def firemap_stage(
     def work(folder: Path) -> Json:
         (journal / STOP).unlink(missing_ok=True)
         maps = draw_maps(model, plan, journal, stage.key, n_processes=n_processes, advance=advance)
-        write_bytes(folder / deployed.FILE, artefact.path.read_bytes())
-        found: list[Block | BurstProof] = [*maps.blocks, *maps.bursts]
-        for proof in found:
-            _write_proof(folder, artefact.sha256, proof.requirement, proof.certificate)
         rule = None if corpus is None else best_rule(model, corpus, plan, advance)
-        rule_cells = None if rule is None else rule_grid(model, rule, plan.pulses)
-        cells, bursts = grid(plan.pulses, maps.blocks), burst_grid(model, plan.bursts, maps.bursts)
-        pulses = pulses_figure(model, plan.pulses, cells, rule_cells, "" if rule is None else rule.name)
-        shaken = bursts_figure(model, plan.bursts, bursts)
-        for name, figure in (("firemap", pulses), ("bursts", shaken)):
-            write_bytes(folder / f"{name}.svg", svg(figure))
-            write_bytes(folder / f"{name}.png", png(figure))
-        payload = {
-            "pulses": {"cells": totals(cells), "grid": cells.tolist(), "proofs": len(maps.blocks)},
-            "bursts": {"cells": totals(bursts), "grid": bursts.tolist(), "proofs": len(maps.bursts)},
-            "rule": None
-            if rule is None or rule_cells is None
-            else {"name": rule.name, "setting": rule.setting, "threshold": rule.threshold, "grid": rule_cells.tolist()},
-        }
-        write_bytes(folder / "firemap.html", html(plan, payload, svg(pulses), svg(shaken)))
-        return payload
+        return write_maps(folder, model, artefact, plan, maps, rule)
 
     made = stage.run(work, replace=replace, force=force)
     Journal.drop(journal)
     return made
+
+
+def write_maps(
+    folder: Path, model: DeployedModel, artefact: Artefact, plan: MapsPlan, maps: Maps, rule: Tuned | None = None
+) -> dict[str, Any]:
+    """Write both maps with the model that they are about, and return the payload of ``firemap.json``.
+
+    Parameters
+    ----------
+    folder : Path
+    model : DeployedModel
+    artefact : Artefact
+        The model's.
+    plan : MapsPlan
+    maps : Maps
+    rule : Tuned, optional
+        Drawn beside the model.
+    """
+    from .map_figures import bursts_figure, html, png, pulses_figure, svg
+
+    write_bytes(folder / deployed.FILE, artefact.path.read_bytes())
+    found: list[Block | BurstProof] = [*maps.blocks, *maps.bursts]
+    for proof in found:
+        _write_proof(folder, artefact.sha256, proof.requirement, proof.certificate)
+    rule_cells = None if rule is None else rule_grid(model, rule, plan.pulses)
+    cells, bursts = grid(plan.pulses, maps.blocks), burst_grid(model, plan.bursts, maps.bursts)
+    pulses = pulses_figure(model, plan.pulses, cells, rule_cells, "" if rule is None else rule.name)
+    shaken = bursts_figure(model, plan.bursts, bursts)
+    for name, figure in (("firemap", pulses), ("bursts", shaken)):
+        write_bytes(folder / f"{name}.svg", svg(figure))
+        write_bytes(folder / f"{name}.png", png(figure))
+    payload = {
+        "pulses": {"cells": totals(cells), "grid": cells.tolist(), "proofs": len(maps.blocks)},
+        "bursts": {"cells": totals(bursts), "grid": bursts.tolist(), "proofs": len(maps.bursts)},
+        "rule": None
+        if rule is None or rule_cells is None
+        else {"name": rule.name, "setting": rule.setting, "threshold": rule.threshold, "grid": rule_cells.tolist()},
+    }
+    write_bytes(folder / "firemap.html", html(plan, payload, svg(pulses), svg(shaken)))
+    return payload
 
 
 def totals(cells: NDArray[np.str_]) -> dict[str, int]:

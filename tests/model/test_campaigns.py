@@ -9,8 +9,13 @@ import pytest
 
 from crumple.__main__ import main
 from crumple.artefact import envelope
+from crumple.campaign import FILE as CAMPAIGN_FILE
 from crumple.campaign import campaign_stage
+from crumple.config import build, read_toml
+from crumple.errors import ConfigError
 from crumple.model import deployed
+from crumple.model.analysis.maps import FILE as MAP_FILE
+from crumple.model.analysis.maps import MapsPlan, firemap_stage
 from crumple.model.analysis.properties import read_requirements
 from crumple.model.deployed import DeployedModel
 from crumple.model.stages import check_folder, prove_stage
@@ -94,3 +99,45 @@ def test_requirements_that_are_not_there_are_named(
     (tmp_path / "requirements.toml").unlink()
     assert main(["campaign", str(plan), "--out", str(tmp_path / "out")]) == 2
     assert "requirements.toml: cannot read" in capsys.readouterr().err
+
+
+SMALL_MAPS = """
+kind = "firemap"
+model = "model"
+[maps.pulses]
+delta_v_from_kmh = 2.0
+delta_v_to_kmh = 60.0
+duration_from_ms = 40.0
+duration_to_ms = 120.0
+n_delta_v = 3
+n_duration = 22
+halvings = 0
+[maps.bursts]
+n_frequency = 3
+n_amplitude = 3
+"""
+
+
+def test_a_campaign_over_a_fire_map_writes_what_firemap_writes(plan: Path, tmp_path: Path) -> None:
+    plan.write_text(SMALL_MAPS, encoding="utf-8")
+    maps = read_toml(plan)["maps"]
+    there = firemap_stage(tmp_path / "model", tmp_path / "map", build(MapsPlan, maps, where="maps"), n_processes=1)
+    alone = campaign_stage(plan, tmp_path / "alone")
+    campaign_stage(plan, tmp_path / "two", workers=Processes(2))
+    assert content(tmp_path / "alone") == content(tmp_path / "two")
+    assert alone.payload == {"kind": "firemap", **there.payload}
+    assert alone.payload["pulses"]["proofs"] > 0
+    theirs, ours = content(tmp_path / "map"), content(tmp_path / "alone")
+    assert {name: data for name, data in ours.items() if name != CAMPAIGN_FILE} == {
+        name: data for name, data in theirs.items() if name != MAP_FILE
+    }
+    assert check_folder(tmp_path / "alone").accepted
+
+
+def test_an_impossible_map_is_refused(plan: Path, tmp_path: Path) -> None:
+    plan.write_text(SMALL_MAPS.replace("duration_to_ms = 120.0", "duration_to_ms = 12.0"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="expected rising ranges"):
+        campaign_stage(plan, tmp_path / "out")
+    plan.write_text(SMALL_MAPS.replace("n_duration", "n_durations"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="did you mean 'n_duration'"):
+        campaign_stage(plan, tmp_path / "out")
