@@ -20,6 +20,7 @@ BATTERY_LOW_MV = 9000
 LOOP_LOW_MOHM, LOOP_HIGH_MOHM = 1500, 3700
 LOOP_DEBOUNCE = 16
 AGREEMENT_SAMPLES, APART_SAMPLES = 16, 100
+PARAMETERS_SAMPLES = 64
 RUNNING = ("NORMAL", "ALGO_ACTIVE", "ARMED", "FIRE")
 
 
@@ -98,16 +99,47 @@ class _Loop:
 
 
 class ReferenceController:
-    """One controller of a ``model``, its self-tests passed, ready at the first sample."""
+    """One controller of a ``model``, its self-tests passed, ready at the first sample.
 
-    def __init__(self, model: ExportedModel) -> None:
+    Parameters
+    ----------
+    model : ExportedModel
+    cold : bool
+        Begin with the very first tick after power-on instead.
+    plant, locked : bool
+        What the non-volatile memory says at a cold start.
+    """
+
+    def __init__(self, model: ExportedModel, *, cold: bool = False, plant: bool = False, locked: bool = False) -> None:
         self.model = model
         self.trouble: set[str] = set()
-        self.locked = False
+        self.locked, self.plant, self.parameters_right = locked, plant, True
+        self.contradiction = False
         self.reserve = self._samples(150)
         self.last_clock: int | None = -self._period_us
         self._restart()
-        self.mode, self.since = "NORMAL", 0
+        if cold:
+            self.last_clock = None
+        else:
+            self.mode, self.since = "NORMAL", 0
+
+    def bear_flip(self) -> None:
+        """A bit of the state or of its mirror flips before the next tick: told, and without effect."""
+        self.trouble.add("memory")
+
+    def lose_state(self) -> None:
+        """State and mirror are both lost before the next tick: a reset, and the lock stays."""
+        self.trouble.add("memory")
+        self._restart()
+        self.last_clock = None
+
+    def contradict_mode(self) -> None:
+        """The mode changes before the next tick, in state and mirror alike, but not its complement."""
+        self.contradiction = True
+
+    def change_parameters(self, model: ExportedModel) -> None:
+        """The parameters in memory become those of another ``model`` before the next tick."""
+        self.net.model, self.parameters_right = model, model == self.model
 
     @property
     def _period_us(self) -> int:
@@ -155,6 +187,10 @@ class ReferenceController:
             self.trouble.add("watchdog")
             self._restart()
             self.last_clock = None
+        elif self.contradiction:
+            self.trouble.add("memory")
+            self._restart()
+            self.last_clock, self.contradiction = None, False
         elif not self._powered(battery_mv):
             self._restart()
             self.last_clock = None
@@ -236,7 +272,11 @@ class ReferenceController:
 
     def _decide(self, request: bool, armed: bool, agrees: bool, faults: set[str]) -> None:
         if self.mode == "OFF_RESET":
-            self._enter("CRASH_LOCK" if self.locked else "INIT")
+            if not (self.locked or self.plant or self.parameters_right):
+                self.trouble.add("parameters")
+                self._enter("FAULT")
+            else:
+                self._enter("CRASH_LOCK" if self.locked else "PLANT" if self.plant else "INIT")
         elif self.mode == "INIT":
             # Until every window holds samples that were really taken.
             if self.since >= self._filled:
@@ -248,10 +288,13 @@ class ReferenceController:
         elif self.mode in RUNNING:
             if self.apart == APART_SAMPLES:
                 self.trouble.add("sensors disagree")
+            fires = request and armed and agrees
+            if not self.parameters_right and (fires or self.since % PARAMETERS_SAMPLES == 0):
+                faults = faults | {"parameters"}
             if faults:
                 self.trouble |= faults
                 self._enter("FAULT")
-            elif request and armed and agrees:
+            elif fires:
                 self.locked = True
                 self._enter("FIRE")
                 self.loops[0].start(self._samples(2))
