@@ -15,7 +15,8 @@ from crumple.firmware_sim.build import C_FOLDER, build_controller
 from crumple.firmware_sim.edr import DISPOSED, EdrEvent, decode_image
 from crumple.firmware_sim.edr_reference import ReferenceRecorder
 from crumple.firmware_sim.recorder import TICK_DTYPE, Recorder
-from crumple.firmware_sim.replay import MODES, Controller
+from crumple.firmware_sim.reference import main_word
+from crumple.firmware_sim.replay import FRAME_DATA_MAX, MODES, Controller
 from crumple.signals.events import MODES as EVENT_MODES
 from crumple.signals.generate import CorpusPlan, generate
 from crumple.toolchain import find_compiler
@@ -111,6 +112,35 @@ def test_the_recorder_changes_nothing_that_the_controller_does(controller: Contr
             assert abs(seen - timeline.fire_sample) <= 1  # type: ignore[operator]
             assert found[0].is_locked
     assert kept
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_lost_frames_and_a_brown_out_in_mid_crash_reach_the_image_as_they_happened(
+    controller: Controller, recorder: Recorder, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    n = 1500
+    wave = np.where(np.arange(n) < 100, 0, rng.integers(100, 1900, n)).astype(np.int16)
+    wave[400:] = 0
+    inputs: np.ndarray = controller.words(wave, np.minimum(wave, 400).astype(np.int16))
+    inputs["main_word"][rng.random(n) < 0.05] = (0xFFFF_FFFF, 0x1_8000, 0x7_7FFF)[seed % 3]
+    if seed % 2:
+        inputs["battery_mv"][int(rng.integers(0, 120)) :] = 0  # the reserve lasts 150 ms
+    outputs, image = recorder.run(inputs)
+    told = ticks(outputs["sample_lsb"])
+    told["mode"], told["trouble"], told["lamp"] = outputs["mode"], outputs["trouble"], outputs["lamp"]
+    told["is_firing"], told["has_fired"] = outputs["mode"] == FIRE, outputs["crash_output"]
+    told["is_running"] = outputs["mode"] != MODES.index("OFF_RESET")
+    told["current"] = outputs["current_ma"] > 0
+    counts = (inputs["main_word"] & 0xFFFF).astype(np.uint16).view(np.int16).tolist()
+    told["is_lost"] = [
+        word != main_word(count) or abs(count) > FRAME_DATA_MAX
+        for word, count in zip(inputs["main_word"].tolist(), counts, strict=True)
+    ]
+    assert image == ReferenceRecorder(COUNT_G, RATE).image_of(told)
+    found = decode_image(image, "image").events[0]
+    assert found.lost > 0
+    assert found.is_complete == (seed % 2 == 0)
 
 
 def test_rest_and_a_change_below_8_kmh_are_not_kept_and_8_kmh_are(recorder: Recorder) -> None:
