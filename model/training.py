@@ -69,15 +69,15 @@ class ArmingPlan:
 
     __pydantic_config__ = STRICT
     window_ms: Annotated[
-        float, Field(gt=0, le=64, description="sliding delta-V window; long windows are safer for completeness")
-    ] = 16.0
+        float, Field(gt=0, le=64, description="sliding delta-V window; short ones arm sooner; assumed")
+    ] = 10.0
     delta_v_mps: Annotated[
         float,
         Field(gt=0, le=5, description="above 3 g for the whole window, so that quiet driving never arms; assumed"),
-    ] = 0.6
+    ] = 0.42
     clamp_g: Annotated[
         float, Field(gt=0, le=500, description="a sample counts as this at most: two that lie cannot arm; assumed")
-    ] = 25.0
+    ] = 20.0
     hold_ms: Annotated[float, Field(ge=0, le=500, description="usual 50 to 200 ms; assumed")] = 100.0
 
 

@@ -109,7 +109,6 @@ def is_iso_mme(path: Path) -> bool:
             return any(m.name.lower().endswith(".mme") for _, m in zip(range(MAX_MEMBERS), archive, strict=False))
     except (*DAMAGED, RuntimeError, ValueError, OSError):
         return False
-    return False
 
 
 def read_iso_mme(
