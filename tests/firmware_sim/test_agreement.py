@@ -82,5 +82,5 @@ def test_healthy_sensors_are_never_held_back_in_a_crash_of_any_mode(controller: 
         if wanted.any() and event.label == MUST_FIRE and np.argmax(wanted) * 0.0005 + event.first_sample_s > 0:
             both.append((event.mode, timeline.fire_sample, int(np.argmax(wanted))))
         assert not int(timeline.trouble[-1]) & DISAGREE, event.name
-    assert len(both) > 20
+    assert len(both) >= 10
     assert [late for late in both if late[1] != late[2]] == []
