@@ -63,7 +63,7 @@ def render_c(model: DeployedModel, model_sha256: str, profile: Profile = EXACT16
         "n_hidden": model.n_hidden,
         "confirm_votes": model.confirm_votes,
         "confirm_window": model.confirm_window,
-        "hidden_weight_rows": [wrapped(row, indent=9) for row in model.hidden_weight],
+        "hidden_weight_rows": [wrapped(row, indent=8) for row in model.hidden_weight],
         "hidden_bias": wrapped(model.hidden_bias, indent=8),
         "output_weight": wrapped(model.output_weight, indent=8),
         "output_bias": model.output_bias,

@@ -37,7 +37,7 @@ typedef int16_t crumple_weight; /* of a hidden node */
 typedef struct {
     int64_t output_bias;
     int32_t hidden_bias[CRUMPLE_HIDDEN];
-    crumple_weight hidden_weight[CRUMPLE_HIDDEN][CRUMPLE_BLOCKS]; /* one row a node, oldest block first */
+    crumple_weight hidden_weight[CRUMPLE_HIDDEN * CRUMPLE_BLOCKS]; /* row after row, one a node, oldest block first */
     int16_t output_weight[CRUMPLE_HIDDEN];
 } crumple_parameters;
 
@@ -48,11 +48,11 @@ extern const crumple_parameters crumple_built_in;
  * Block sums of one phase are every CRUMPLE_BLOCK_SAMPLES samples apart. Each row is written twice,
  * CRUMPLE_BLOCKS apart, so that the last CRUMPLE_BLOCKS sums always lie in one piece, oldest first. */
 typedef struct {
-    crumple_block block[CRUMPLE_BLOCK_SAMPLES][2u * CRUMPLE_BLOCKS];
+    uint32_t votes;    /* of the last CRUMPLE_CONFIRM_WINDOW samples; bit 0 is the newest */
+    uint16_t position; /* where in its row the next block sum goes */
+    uint16_t phase;    /* row that the next sample completes */
     int16_t recent_lsb[CRUMPLE_BLOCK_SAMPLES]; /* clamped samples, newest last */
-    uint32_t phase;                            /* row that the next sample completes */
-    uint32_t position;                         /* where in that row its sum goes */
-    uint32_t votes;                            /* bit 0 is the newest vote */
+    crumple_block block[CRUMPLE_BLOCK_SAMPLES][2u * CRUMPLE_BLOCKS];
 } crumple_state;
 
 typedef struct {
@@ -64,12 +64,16 @@ typedef struct {
 /* Start from rest: a window of zeros and no votes. */
 void crumple_init(crumple_state *state);
 
-/* Take one sample and decide. Any int16_t is a valid sample; it is clamped to +-CRUMPLE_CLAMP_LSB first. */
-crumple_status crumple_step(crumple_state *state, int16_t sample_lsb);
-
-/* The same with parameters that crumple_calibration_read() accepted. Proofs about crumple_built_in do not speak
- * of others: only the absence of overflow was checked for those. */
+/* Take one sample and decide. Any int16_t is a valid sample; it is clamped to +-CRUMPLE_CLAMP_LSB first.
+ * Proofs about crumple_built_in speak of no other parameters: of those that crumple_calibration_read() accepted,
+ * only the absence of overflow was checked. */
 crumple_status crumple_step_with(crumple_state *state, int16_t sample_lsb, const crumple_parameters *parameters);
+
+/* The same with the parameters that were proved. */
+static inline crumple_status crumple_step(crumple_state *state, int16_t sample_lsb)
+{
+    return crumple_step_with(state, sample_lsb, &crumple_built_in);
+}
 
 /* The net alone, for tests: block sums, oldest first, each at most CRUMPLE_BLOCK_SAMPLES * CRUMPLE_CLAMP_LSB. */
 int64_t crumple_output(const crumple_parameters *parameters, const crumple_block block[CRUMPLE_BLOCKS]);

@@ -154,10 +154,10 @@ crumple_image_verdict crumple_calibration_read(const uint8_t *image, size_t size
         for (size_t j = 0u; j < CRUMPLE_HIDDEN; ++j) {
             parameters->hidden_bias[j] = (int32_t)signed_at(image, AT_HIDDEN_BIAS + (4u * j), 4u);
             parameters->output_weight[j] = (int16_t)signed_at(image, AT_OUTPUT_WEIGHT + (2u * j), 2u);
-            for (size_t i = 0u; i < CRUMPLE_BLOCKS; ++i) {
-                const size_t at = AT_HIDDEN_WEIGHT + (2u * ((j * CRUMPLE_BLOCKS) + i));
-                parameters->hidden_weight[j][i] = (crumple_weight)signed_at(image, at, 2u);
-            }
+        }
+        for (size_t k = 0u; k < (CRUMPLE_HIDDEN * CRUMPLE_BLOCKS); ++k) {
+            const size_t at = AT_HIDDEN_WEIGHT + (2u * k);
+            parameters->hidden_weight[k] = (crumple_weight)signed_at(image, at, 2u);
         }
     }
     return verdict;
@@ -169,10 +169,8 @@ uint32_t crumple_parameters_crc32(const crumple_parameters *parameters)
     for (size_t j = 0u; j < CRUMPLE_HIDDEN; ++j) {
         crc = crc32_of_number(crc, (uint64_t)(int64_t)parameters->hidden_bias[j], 4u);
     }
-    for (size_t j = 0u; j < CRUMPLE_HIDDEN; ++j) {
-        for (size_t i = 0u; i < CRUMPLE_BLOCKS; ++i) {
-            crc = crc32_of_number(crc, (uint64_t)(int64_t)parameters->hidden_weight[j][i], 2u);
-        }
+    for (size_t k = 0u; k < (CRUMPLE_HIDDEN * CRUMPLE_BLOCKS); ++k) {
+        crc = crc32_of_number(crc, (uint64_t)(int64_t)parameters->hidden_weight[k], 2u);
     }
     for (size_t j = 0u; j < CRUMPLE_HIDDEN; ++j) {
         crc = crc32_of_number(crc, (uint64_t)(int64_t)parameters->output_weight[j], 2u);

@@ -31,7 +31,7 @@ static int64_t output_at_extreme(size_t node, int32_t direction)
     crumple_block block[CRUMPLE_BLOCKS];
     const int32_t end = BLOCK_MAX * direction;
     for (size_t i = 0u; i < CRUMPLE_BLOCKS; ++i) {
-        const int32_t value = (crumple_built_in.hidden_weight[node][i] < 0) ? -end : end;
+        const int32_t value = (crumple_built_in.hidden_weight[(node * CRUMPLE_BLOCKS) + i] < 0) ? -end : end;
         block[i] = (crumple_block)value;
     }
     return crumple_output(&crumple_built_in, block);
