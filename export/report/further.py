@@ -63,8 +63,8 @@ KINDS = (
         "Decision kernels",
         "The matched filters that decide: which patterns of active nodes can be reached, which of them events reached,"
         " and what each decides.",
-        ("crumple.kernels", "crumple.regions", "crumple.patterns"),
-        "",
+        ("crumple.kernels",),
+        COMMANDS["crumple.kernels"],
     ),
     Kind(
         "faults",

@@ -24,6 +24,7 @@ COMMANDS = {
     "crumple.faults": "crumple faults export corpus --out faults",
     "crumple.campaign": "crumple campaign PLAN.toml --out campaign",
     "crumple.target": "crumple target export corpus --out target",
+    "crumple.kernels": "crumple kernels model corpus --out kernels",
 }
 """What makes the artefacts in further folders, by schema without its version."""
 
