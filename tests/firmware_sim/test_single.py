@@ -28,6 +28,7 @@ from crumple.signals.corpus import Corpus, corpus_stage, write_corpus
 from crumple.signals.generate import CorpusPlan, generate
 
 REST_MS = 400
+CAMRY = Path(__file__).resolve().parents[3] / "shared" / "data" / "real" / "nhtsa-10146-camry"
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +189,19 @@ def test_what_cannot_be_done_is_said_in_one_line_before_anything_runs(
     assert said in printed
     assert printed.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not CAMRY.is_dir(), reason="the shared recordings are not here")
+def test_a_measured_crash_at_57_kmh_is_recorded_with_what_the_car_lost_and_its_rebound(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edr = tmp_path / "camry.edr"
+    one = ["--event", "v10146_1_left"]
+    assert main(["simulate", str(folders[0]), str(CAMRY), *one, "--edr", str(edr), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["event"]["source"] == "measured"
+    (event,) = read_image(edr).events
+    assert -57.09 - 10 < event.max_delta_v_kmh < -57.09
+    assert main(["edr", str(edr), "--against", str(CAMRY), *one]) == 0
 
 
 def test_a_corpus_that_was_changed_is_refused(
