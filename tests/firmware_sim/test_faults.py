@@ -253,6 +253,7 @@ def test_no_flipped_bit_changes_a_decision_or_fires_outside_a_crash(found: tuple
             assert row["class"] == "crash" or row["unintended fire"] == 0, row
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_and_ends_in_the_same_bytes(
     folders: tuple[Path, Path], found: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
