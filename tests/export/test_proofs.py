@@ -196,22 +196,22 @@ def test_a_seeded_fault_fails_the_quick_check(tmp_path: Path, check: str, fault:
     assert (code, outcomes[check]["verdict"]) == (1, "failed")
 
 
+# Which thorough check sees which fault. The others cannot, by what they look at: EVA bounds values and accesses but
+# compares no answers, so a wrong sign or count is not its matter; WP proves for all parameters, so a doubled row is as
+# good as any; ESBMC compares two loops over the same tables and does not check bounds; gcc, clang and MISRA read forms.
+SEEN = {
+    "wrong sign": (WRONG_SIGN, ("tests", "stress", "wp", "bmc")),
+    "index too far": (INDEX_TOO_FAR, ("tests", "stress", "eva", "wp")),
+    "wrong block sum": (WRONG_SUM, ("tests", "stress", "wp")),
+    "wrong count of votes": (WRONG_COUNT, ("tests", "stress", "wp")),
+    "wrong slot": (WRONG_SLOT, ("tests", "stress", "wp")),
+}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("check", "fault"),
-    [
-        ("tests", WRONG_SIGN),
-        ("tests", INDEX_TOO_FAR),
-        ("stress", WRONG_SIGN),
-        ("stress", INDEX_TOO_FAR),
-        ("eva", INDEX_TOO_FAR),
-        ("wp", WRONG_SIGN),
-        ("wp", INDEX_TOO_FAR),
-        ("wp", WRONG_SUM),
-        ("wp", WRONG_COUNT),
-        ("wp", WRONG_SLOT),
-        ("bmc", WRONG_SIGN),
-    ],
+    [pytest.param(check, fault, id=f"{check}, {name}") for name, (fault, checks) in SEEN.items() for check in checks],
 )
 def test_a_seeded_fault_fails_the_thorough_check(tmp_path: Path, check: str, fault: tuple[str, str, str]) -> None:
     need(check)
