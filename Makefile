@@ -21,7 +21,7 @@ SOURCES := $(shell find core signals model export firmware_sim -type f ! -name '
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-input
 UV ?= uv
 
-.PHONY: help demo test test-fast lint bench lock dev clean
+.PHONY: help demo test test-fast lint bench docs lock dev clean
 
 help:
 	@echo "make demo       the whole chain on defaults, results in crumple-demo/ (CRASH=PATH adds a real recording)"
@@ -77,6 +77,9 @@ lint: .venv/.dev-deps .venv/.installed-$(INSTALL)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+docs: .venv/.dev-deps .venv/.installed-$(INSTALL)
+	@$(BIN)/mkdocs build --strict --quiet
 
 bench: .venv/.dev-deps .venv/.installed-$(INSTALL)
 	@$(BIN)/python tests/bench/run.py
