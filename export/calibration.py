@@ -1,23 +1,6 @@
 """The parameters as calibration data: a binary image, Intel HEX and S-record of it, and its A2L description.
 
-The image is what a calibration tool flashes, all numbers little-endian::
-
-    offset  size  what
-    0       4     magic, "CRUM"
-    4       2     layout version, 1
-    6       2     bytes of this header, 56
-    8       4     bytes of the whole image, CRC included
-    12      2     inputs (blocks) of the net
-    14      2     hidden nodes
-    16      2     samples a block
-    18      2     input clamp, counts
-    20      1     bytes of a hidden weight, 1 or 2
-    21      1     K, votes that request a fire
-    22      1     M, samples over which votes are counted
-    23      1     zero
-    24      32    SHA-256 of the model's file
-    56      ...   output bias (8), hidden biases (4 each), hidden weights by rows, output weights (2 each)
-    end-4   4     CRC-32 of everything before it, as in IEEE 802.3 (zlib)
+The image is what a calibration tool flashes; ``image`` has its layout.
 """
 
 from __future__ import annotations
@@ -27,15 +10,13 @@ import zlib
 from dataclasses import dataclass
 from itertools import chain
 
-from crumple.errors import ArtefactError, ModelError
+from crumple.errors import ModelError
 from crumple.integers import INT32_MAX
 from crumple.model.deployed import DeployedModel
 
+from .image import HEADER, LAYOUT_VERSION, MAGIC
 from .profiles import DIGIT_MAX, Profile
 
-MAGIC = b"CRUM"
-LAYOUT_VERSION = 1
-HEADER = struct.Struct("<4sHHIHHHHBBBB32s")
 BIAS_MAX = 2**62
 """Largest magnitude of an output bias that a reader accepts: what the hidden nodes add stays far below 2^62."""
 
@@ -123,32 +104,6 @@ def parameter_image(model: DeployedModel, profile: Profile, model_sha256: str) -
     )
     content = header + body
     return Image(content + struct.pack("<I", zlib.crc32(content)), HEADER.size)
-
-
-def check_image(data: bytes) -> None:
-    """Believe a parameter image's magic, version, size and CRC, as the C reader does, or say why not.
-
-    Parameters
-    ----------
-    data : bytes
-
-    Raises
-    ------
-    ArtefactError
-        Names what was found and what was expected.
-    """
-    if len(data) < HEADER.size + 4:
-        raise ArtefactError(f"parameter image: {len(data)} bytes, its header alone has {HEADER.size}")
-    magic, version, header_size, size = HEADER.unpack_from(data)[:4]
-    if magic != MAGIC:
-        raise ArtefactError(f"parameter image: starts with {magic!r}, expected {MAGIC!r}")
-    if version != LAYOUT_VERSION or header_size != HEADER.size:
-        raise ArtefactError(f"parameter image: layout version {version}, expected {LAYOUT_VERSION}; export again")
-    if size != len(data):
-        raise ArtefactError(f"parameter image: {len(data)} bytes, its header says {size}")
-    (stored,) = struct.unpack("<I", data[-4:])
-    if (computed := zlib.crc32(data[:-4])) != stored:
-        raise ArtefactError(f"parameter image: CRC-32 is {computed:08x}, it says {stored:08x}; it was damaged")
 
 
 def intel_hex(data: bytes, address: int) -> str:

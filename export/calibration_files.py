@@ -11,13 +11,12 @@ from .c99 import render_template, wrapped
 from .calibration import (
     BIAS_MAX,
     DEFAULT_ADDRESS,
-    HEADER,
-    LAYOUT_VERSION,
     OUTPUT_WEIGHT_SUM_MAX,
     intel_hex,
     parameter_image,
     s_record,
 )
+from .image import HEADER, LAYOUT_VERSION
 from .profiles import Profile
 
 

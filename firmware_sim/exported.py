@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crumple.errors import ArtefactError
-from crumple.export.calibration import HEADER, check_image
+from crumple.export.image import HEADER, check_image
 
 IMAGE_FILE = "crumple_parameters.bin"
 

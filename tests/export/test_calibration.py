@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from crumple.errors import ArtefactError, ModelError
 from crumple.export.c99 import render_c
-from crumple.export.calibration import HEADER, check_image, intel_hex, parameter_crc32, parameter_image, s_record
+from crumple.export.calibration import intel_hex, parameter_crc32, parameter_image, s_record
 from crumple.export.calibration_files import characteristics, render_calibration
+from crumple.export.image import HEADER, check_image
 from crumple.export.profiles import EXACT16, PROFILES, SMALL8, Profile
 from crumple.model.deployed import DeployedModel
 from crumple.toolchain import find_compiler
