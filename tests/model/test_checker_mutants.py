@@ -46,6 +46,7 @@ EQUIVALENT: dict[str, str] = {
     "(-(2**20), 2**20)) -- value = 21": "a wider enclosure, still sound: vanishes in the rounding to 1/4096 count",
     "high * Fraction(PI_60 + 1, 2**61) -- value = 2": "a wider enclosure, still sound",
     "sort_keys=True, separators": "the order of keys carries no meaning, and the digest must fit the order there is",
+    "10**6": "a limit that only keeps files of a reasonable size",
     "10**7": "a limit that only keeps files of a reasonable size",
     "4096": "a limit that only keeps files of a reasonable size",
     "2**400": "a limit that only keeps files of a reasonable size",
@@ -56,9 +57,14 @@ EQUIVALENT: dict[str, str] = {
 
 CELL = dict(delta_v_from_kmh="50", delta_v_to_kmh="54", duration_from_ms="9", duration_to_ms="11", noise_g="1/32")  # noqa: C408
 STEEP = CELL | {"delta_v_from_kmh": "80", "delta_v_to_kmh": "81", "duration_to_ms": "9", "noise_g": "1"}
+SOFT = CELL | {"delta_v_from_kmh": "5", "delta_v_to_kmh": "6"}  # nowhere clipped
+VAST = SOFT | {"delta_v_from_kmh": "1" + 30 * "0", "delta_v_to_kmh": "1" + 30 * "0"}  # so that a last bit shows
 BAND = {"lower": (3, -5, 7, 1800, -1900, 0, 2), "upper": (3, 6, 7, 1915, -1890, 0, 9)}
 NUMBERS: tuple[tuple[str, dict[str, Any], str], ...] = (
     *(("fires_by", {"kind": "pulse", "shape": shape, **CELL}, "5") for shape in ("half_sine", "haversine", "triangle")),
+    *(("fires_by", {"kind": "pulse", "shape": shape, **SOFT}, "5") for shape in ("half_sine", "haversine", "triangle")),
+    ("never_requests_fire", {"kind": "signals", "amplitude_g": "0"}, ""),
+    ("never_requests_fire", {"kind": "signals", "amplitude_g": "1/00"}, ""),
     ("arms_by", {"kind": "pulse", "shape": "half_sine", **CELL, "gain": "1/9", "offset_g": "0.3"}, "6.25"),
     ("fires_by", {"kind": "pulse", "shape": "haversine", **STEEP, "gain": "0.08"}, "5"),
     ("fires_by", {"kind": "pulse", "shape": "oval", **CELL}, "5"),
@@ -258,6 +264,8 @@ class Trials:
         for claim, described, by_ms in NUMBERS:
             for payload in (self.pairs[0][0], self.pairs[0][0] | {"sample_rate_hz": 1999, "confirm_window": 4}):
                 yield self._numbers(module, payload, {"claim": claim, "set": described, "by_ms": by_ms})
+        for shape in ("half_sine", "haversine", "triangle"):
+            yield self._curve(module, self.pairs[0][0], {"shape": shape, **VAST})
         models: dict[str, Any] = {}
         for payload, described, certificate in self.pairs:
             try:
@@ -275,6 +283,14 @@ class Trials:
                 yield [verdict for _, verdict, _ in module.check_folder(self.folder / name)]
             except Exception as error:  # noqa: BLE001
                 yield type(error).__name__
+
+    @staticmethod
+    def _curve(module: Any, payload: Any, parts: dict[str, Any]) -> Any:
+        """The enclosure of a pulse before the sensor clips it."""
+        try:
+            return repr(module.pulse(module.Model(payload).main, dict(parts)))
+        except Exception as error:  # noqa: BLE001
+            return type(error).__name__
 
     @staticmethod
     def _numbers(module: Any, payload: Any, described: Any) -> Any:
