@@ -152,7 +152,7 @@ def train(
     Raises
     ------
     CorpusError
-        Without events of both classes.
+        Without events of both classes, or with one that must fire but has no required time.
     """
     from threadpoolctl import threadpool_limits
 
@@ -162,6 +162,12 @@ def train(
             f"training needs must-fire and no-fire events, the corpus has {counts[0]} and {counts[1]};"
             " add the missing class (crumple generate) or label your recordings"
         )
+    for event in corpus:
+        if event.label == MUST_FIRE and np.isnan(event.rttf_s):
+            raise CorpusError(
+                f"event {event.name!r} must fire but has no required time to fire: its recording ends, or the crash is"
+                " too soft, before the rule's free flight; import more of it, or label it grey"
+            )
     # One thread: the order of float additions, and so every byte, must not depend on the machine's load.
     with threadpool_limits(limits=1):
         return _Session(corpus, requirements, plan, advance, checkpoint).run()

@@ -301,9 +301,9 @@ static void note_stages(edr_recorder *self, const edr_tick *tick)
             now->flags |= EDR_DEPLOYED;
         }
     }
-    if (now->stage_ms[1] != EDR_NO_TIME) {
-        const uint32_t first_ms = (now->stage_ms[0] != EDR_NO_TIME) ? now->stage_ms[0] : now->stage_ms[1];
-        if ((now->stage_ms[1] - first_ms) >= DISPOSAL_MS) {
+    /* The stages are separate loops: the second may carry current first, and is then no disposal. */
+    if ((now->stage_ms[0] != EDR_NO_TIME) && (now->stage_ms[1] != EDR_NO_TIME)) {
+        if (now->stage_ms[1] >= (now->stage_ms[0] + DISPOSAL_MS)) {
             now->flags |= EDR_DISPOSAL;
         }
     }

@@ -7,6 +7,7 @@ Arrays of counts have shape (n_events, n_samples), as do results.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,33 @@ def armed(model: DeployedModel, safing_lsb: NDArray[Any]) -> Bool:
     last = np.maximum.accumulate(np.where(reached, sample, -(10**9)), axis=1)
     held: Bool = sample - last <= rule.hold_samples
     return held
+
+
+AGREEMENT_SAMPLES, AGREEMENT_SHARE, AGREEMENT_OFFSET_G = 16, 6, 1
+"""The simulated controller's check of its two sensors: sums over 8 ms differ by at most a sixth and 1 g."""
+
+
+def agreeing(model: DeployedModel, main_lsb: NDArray[Any], safing_lsb: NDArray[Any]) -> Bool:
+    """Whether both sensors tell of one motion, as the controller asks before it fires; it can only inhibit.
+
+    Parameters
+    ----------
+    model : DeployedModel
+    main_lsb, safing_lsb : integer ndarray, shape (n_events, n_samples)
+        Counts of the two sensors; zeros are taken before the first.
+    """
+    rule = model.arming
+    units_per_g = math.lcm(model.lsb_g.denominator, rule.lsb_g.denominator)
+    limit = rule.clamp_lsb * int(rule.lsb_g * units_per_g)
+    sums = []
+    for counts, lsb_g in ((main_lsb, model.lsb_g), (safing_lsb, rule.lsb_g)):
+        units = np.clip(np.asarray(counts, dtype=np.int64) * int(lsb_g * units_per_g), -limit, limit)
+        running = np.cumsum(np.pad(units, ((0, 0), (AGREEMENT_SAMPLES, 0))), axis=1)
+        sums.append(running[:, AGREEMENT_SAMPLES:] - running[:, :-AGREEMENT_SAMPLES])
+    main, safing = sums
+    offset = AGREEMENT_OFFSET_G * AGREEMENT_SAMPLES * units_per_g
+    agree: Bool = AGREEMENT_SHARE * np.abs(main - safing) <= np.abs(safing) + AGREEMENT_SHARE * offset
+    return agree
 
 
 def first_true(flags: Bool) -> Int64:

@@ -1,7 +1,8 @@
 """What became of every event of a source, and the tables that follow: time to fire, misses, false fires.
 
 An event is judged by the deployed integers: *requested* when K of the last M samples voted, *fired* when the
-arming path is true as well. Times are seconds from the contact that the required time counts from.
+arming path is true as well and the two sensors agree. Times are seconds from the contact that the required time
+counts from.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from crumple.signals.batches import EventSource, EventTable
 from crumple.signals.corpus import SOURCES
 from crumple.signals.events import GREY, MUST_FIRE, NO_FIRE
 
-from .exact import NEVER, armed, first_true, levels, outputs
+from .exact import NEVER, agreeing, armed, first_true, levels, outputs
 from .intervals import clopper_pearson, upper_bound
 
 Float = NDArray[np.float64]
@@ -135,7 +136,8 @@ def judge(model: DeployedModel, events: EventSource, advance: Advance = quietly)
         reached = levels(model, outputs(model, batch.main_lsb))
         arming = armed(model, batch.safing_lsb)
         level[batch.rows] = reached.max(axis=1)
-        for what, flags in (("request", reached > 0), ("arming", arming), ("fire", (reached > 0) & arming)):
+        fires = (reached > 0) & arming & agreeing(model, batch.main_lsb, batch.safing_lsb)
+        for what, flags in (("request", reached > 0), ("arming", arming), ("fire", fires)):
             sample[what][batch.rows] = first_true(flags)
         advance(batch.rows.stop, str(table.mode[batch.rows.start]))
     period_s = float(model.sample_period_s)

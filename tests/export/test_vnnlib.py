@@ -8,7 +8,6 @@ a little easier and a little harder, and must lie between.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -199,14 +198,17 @@ def test_the_files_are_the_same_every_time_and_state_their_version() -> None:
     assert render_query(poly, goals)["query.vnnlib"].startswith(b"; VNN-LIB 1.0.")
 
 
-def test_a_question_that_is_not_exact_in_doubles_is_refused(small_model: DeployedModel) -> None:
-    voter = checker.Model(replace(small_model, output_weight=(30000, 30000, -30000)).payload()).main
-    pulse = {
-        "kind": "pulse", "shape": "half_sine", "delta_v_from_kmh": "50", "delta_v_to_kmh": "51",
-        "duration_from_ms": "40", "duration_to_ms": "41", "noise_g": "0.25", "gain": "1/7",
-    }  # fmt: skip
-    poly = checker.polytope(voter, "fires_by", pulse, 0)
-    goals = [checker.goal_of(voter, poly, 40, False)]
+@pytest.mark.parametrize("inexact", ["a row's factor", "a row's limit", "a sum on the way to a goal"])
+def test_a_question_that_is_not_exact_in_doubles_is_refused(inexact: str) -> None:
+    poly, goals = random_question(0)
+    assert fits(poly, goals)
+    if inexact == "a sum on the way to a goal":
+        nodes, constant = goals[0]
+        goals = [(nodes, constant + 2**53)]
+    else:
+        third = Fraction(1, 3)
+        row = ({0: Fraction(1)}, third) if inexact == "a row's limit" else ({0: third}, Fraction(1))
+        poly = poly._replace(rows=[*poly.rows, row])
     assert not fits(poly, goals)
     with pytest.raises(ModelError, match="not exact"):
         render_query(poly, goals)

@@ -194,6 +194,14 @@ def test_a_deployment_is_timed_from_time_zero_locked_and_its_second_stage_told(r
     assert DISPOSED in event.flags
 
 
+def test_a_second_stage_before_the_first_is_no_disposal(recorder: Recorder) -> None:
+    told = ticks(bump(20, 300))
+    told["current"][220:224, 1] = told["current"][228:232, 0] = True
+    (event,) = events(recorder, told)
+    assert event.stage_ms[1] is not None and event.stage_ms[0] == event.stage_ms[1] + 4
+    assert DISPOSED not in event.flags
+
+
 def test_a_deployment_without_any_change_of_velocity_is_kept_too(recorder: Recorder) -> None:
     told = ticks(np.zeros(1000, np.int16))
     deploy(told, 300, second=20)

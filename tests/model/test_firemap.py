@@ -170,7 +170,7 @@ def arguments(model: DeployedModel, folder: Path) -> list[str]:
 def test_the_command_writes_what_the_checker_accepts(small_model: DeployedModel, tmp_path: Path) -> None:
     told = arguments(small_model, tmp_path)
     done = CliRunner().invoke(firemap_command, [*told, "--processes", "1"], catch_exceptions=False)
-    document = json.loads(done.output)
+    document = json.loads(done.stdout)
     assert sum(document["pulses"]["cells"].values()) == 4
     out = tmp_path / "map"
     for name, start in (("firemap.svg", b"<?xml"), ("bursts.png", b"\x89PNG"), ("firemap.html", b"<!doctype")):

@@ -93,6 +93,13 @@ def test_a_corpus_of_one_class_is_refused(corpus: Corpus, label: str) -> None:
         train(one_class, read_requirements(None), PLAN, quietly)
 
 
+def test_a_crash_without_a_required_time_is_refused_by_name(corpus: Corpus) -> None:
+    first = next(event for event in corpus if event.label == "must_fire")
+    events = tuple(replace(event, rttf_s=np.nan) if event is first else event for event in corpus)
+    with pytest.raises(CorpusError, match=f"{first.name}.* has no required time to fire"):
+        train(Corpus(corpus.sensors, events), read_requirements(None), PLAN, quietly)
+
+
 def test_k_above_m_is_refused() -> None:
     with pytest.raises(ConfigError, match="K exceeds M"):
         TrainingPlan(confirm_votes=5, confirm_window=4)

@@ -52,10 +52,10 @@ def step_detector() -> DeployedModel:
 
 
 def event(name: str, label: str, onset: int | None, **changes: object) -> Event:
-    """801 counts on the main and 100 on the safing sensor from sample ``onset`` on; first sample at 1 ms."""
+    """50 g, 801 counts on the main and 200 on the safing sensor, from sample ``onset`` on; first sample at 1 ms."""
     main, safing = np.zeros(30, dtype=np.int16), np.zeros(30, dtype=np.int16)
     if onset is not None:
-        main[onset:], safing[onset:] = 801, 100
+        main[onset:], safing[onset:] = 801, 200
     made = Event(
         name=name,
         mode="by_hand",
@@ -109,6 +109,14 @@ def test_without_arming_there_is_a_request_but_no_fire() -> None:
     unarmed = event("unarmed", "no_fire", 6, safing_lsb=np.zeros(30, dtype=np.int16))
     row = by_source(judge(step_detector(), corpus_of(unarmed)), 0.95)["synthetic"]["total"]
     assert row["silent"] == 1 and row["false requests"] == 1 and row["requests without arming"] == 1
+
+
+def test_sensors_that_tell_of_different_motions_hold_the_fire_back_as_the_controller_does() -> None:
+    """50 g against 25 g that arm as well: requested, armed, and never fired."""
+    apart = event("apart", "must_fire", 6, safing_lsb=np.where(np.arange(30) < 6, 0, 100).astype(np.int16))
+    judged = judge(step_detector(), corpus_of(apart))
+    assert not np.isnan(judged.request_s[0]) and not np.isnan(judged.arming_s[0])
+    assert judged.verdict.tolist() == ["missed"]
 
 
 def test_synthetic_and_measured_events_are_counted_apart() -> None:
