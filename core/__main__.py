@@ -23,6 +23,7 @@ COMMANDS = {
         "Generate a labelled corpus of synthetic crash and misuse events.",
     ),
     "import": ("crumple.signals.commands", "Read measured recordings into a corpus."),
+    "augment": ("crumple.signals.augment_command", "Join corpora into one to train on, and vary what was measured."),
     "signals": ("crumple.signals.look_commands", "Look at a corpus or a recording: show, plot, stats."),
     "calibrate": ("crumple.signals.calibration_command", "Hold the synthetic crashes against measured ones."),
     "train": ("crumple.model.commands", "Train a net and quantise it to the integers that ship."),

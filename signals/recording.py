@@ -407,7 +407,7 @@ def _event(
     ]
     rttf_s = math.nan
     if vehicle.label == MUST_FIRE:
-        rttf_s, how = _required_ttf(decel, main.info.filter_class, rule)
+        rttf_s, how = required_ttf(decel, main.info.filter_class, rule)
         said.append(how)
     said += [
         f"label {vehicle.label}: {vehicle.label_source}",
@@ -442,8 +442,27 @@ def _counts(trace: Trace, sensors: SensorPair, which: str) -> Counts:
     return counts
 
 
-def _required_ttf(trace: Trace, filter_class: int, rule: RttfRule) -> tuple[float, str]:
-    """Required time to fire from contact in seconds (NaN if never), and how it was found."""
+def required_ttf(trace: Trace, filter_class: int, rule: RttfRule) -> tuple[float, str]:
+    """Required time to fire of a measured event, and a sentence on how it was found.
+
+    Parameters
+    ----------
+    trace : Trace
+        The compartment's acceleration, offset removed, with time zero at first contact.
+    filter_class : int
+        CFC that it was already filtered with; 0 is none.
+    rule : RttfRule
+
+    Returns
+    -------
+    tuple of (float, str)
+        Seconds from contact, NaN if nothing is ever required; and the sentence.
+
+    Raises
+    ------
+    SignalError
+        The trace ends before contact.
+    """
     if 0 < filter_class <= LABEL_CFC:
         filtered, basis = trace, f"the signal, already of CFC {filter_class}"
     else:
