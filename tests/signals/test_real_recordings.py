@@ -300,13 +300,18 @@ def test_no_recording_without_a_crash_fires_the_demos_net(name: str, demo_model:
     assert false_fires(name, demo_model, 1) == []
 
 
+KNOCKED = "recorder Cloud_Test_000000.IDE 8.2"
+WHY = "a recorder knocked about by hand: several knocks of up to 145 g, about 1 ms each, arm and are taken for a crash"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", QUIET)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.xfail(strict=True, reason=WHY)) if n == KNOCKED else n for n in QUIET]
+)
 def test_turned_round_no_recording_without_a_crash_fires_the_demos_net(name: str, demo_model: DeployedModel) -> None:
     """Stricter than any recording claims, since the same blow then comes from where it did not.
 
-    Nothing is tuned on it. An earlier net failed here on one recorder's Y axis (knocks of up to 145 g, about 1 ms
-    each) and nowhere else; a net that fails again deserves a strict xfail with that reason, and no more.
+    Nothing is tuned on it: the net fires on one axis of one recorder, which is expected here and told as a limit.
     """
     assert false_fires(name, demo_model, -1) == []
 
