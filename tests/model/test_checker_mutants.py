@@ -103,6 +103,9 @@ NUMBERS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("monotone", {"kind": "signals", "amplitude_g": "5", "step_g": "1"}, ""),
 )  # fmt: skip
 
+CURVES = ("half_sine", "haversine", "triangle")
+FOLDERS = ("good", "tampered", "schema", "orphan", "other_model", "other_property", "spaced", "unsorted")
+
 SWAPS: dict[type, tuple[type, ...]] = {
     ast.Lt: (ast.LtE,), ast.LtE: (ast.Lt,), ast.Gt: (ast.GtE,), ast.GtE: (ast.Gt,), ast.Eq: (ast.NotEq,),
     ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,), ast.In: (ast.NotIn,), ast.NotIn: (ast.In,),
@@ -137,9 +140,17 @@ def sites(tree: ast.Module) -> Iterator[tuple[ast.AST, str, Any]]:
                     yield node, "args.0", ast.Constant(True)
 
 
+def bounded(*ends: int) -> range:
+    """A range, of no more than ten times what the original ever counts to here: a mutant that counts on is dead."""
+    if len(range(*ends)) > 40_960:
+        raise OverflowError("endless")
+    return range(*ends)
+
+
 def load(tree: ast.Module) -> types.ModuleType:
     """A module of its own from a changed tree."""
     module = types.ModuleType("mutant")
+    module.__dict__["range"] = bounded
     sys.modules["mutant"] = module
     exec(compile(tree, "mutant", "exec"), module.__dict__)  # noqa: S102 -- our own checker, changed in one place
     return module
@@ -194,8 +205,12 @@ class Trials:
             ("hidden_weight", [[0] * 4] * 3),
         ):  # fmt: skip
             self.pairs.append((plain | {key: edge}, fit, nothing))
+        self.keys = [json.dumps(payload) for payload, _, _ in self.pairs]
         self._write(small_model)
-        self.wanted = list(self.answers(checker))
+        self.order = list(range(len(NUMBERS) + len(CURVES) + len(self.pairs) + len(FOLDERS)))
+        models: dict[str, Any] = {}
+        self.wanted = [self.answer(checker, trial, models) for trial in self.order]
+        self.run_lines = [self.lines(trial) for trial in self.order]
 
     @staticmethod
     def _model(name: str, small_model: DeployedModel) -> Any:
@@ -237,7 +252,7 @@ class Trials:
 
     def _write(self, small_model: DeployedModel) -> None:
         _, described, certificate = mutations.proved("amplitude", small_model)
-        for name in ("good", "tampered", "schema", "orphan", "other_model", "other_property", "spaced", "unsorted"):
+        for name in FOLDERS:
             folder = self.folder / name
             folder.mkdir()
             model, asked = envelope(deployed.SCHEMA, small_model.payload()), envelope(PROPERTY_SCHEMA, described)
@@ -259,30 +274,64 @@ class Trials:
             if name != "orphan":
                 (folder / "P.certificate.json").write_bytes(proof)
 
-    def answers(self, module: Any) -> Iterator[Any]:
-        """One answer after another; anything but acceptance or refusal is told by its type."""
-        for claim, described, by_ms in NUMBERS:
-            for payload in (self.pairs[0][0], self.pairs[0][0] | {"sample_rate_hz": 1999, "confirm_window": 4}):
-                yield self._numbers(module, payload, {"claim": claim, "set": described, "by_ms": by_ms})
-        for shape in ("half_sine", "haversine", "triangle"):
-            yield self._curve(module, self.pairs[0][0], {"shape": shape, **VAST})
-        models: dict[str, Any] = {}
-        for payload, described, certificate in self.pairs:
-            try:
-                key = json.dumps(payload)
+    def answer(self, module: Any, trial: int, models: dict[str, Any]) -> Any:
+        """What a module says to one trial; anything but acceptance or refusal is told by its type."""
+        if trial < len(NUMBERS):
+            claim, described, by_ms = NUMBERS[trial]
+            plain = self.pairs[0][0]
+            asked = {"claim": claim, "set": described, "by_ms": by_ms}
+            others = (plain, plain | {"sample_rate_hz": 1999, "confirm_window": 4})
+            return [self._numbers(module, payload, asked) for payload in others]
+        trial -= len(NUMBERS)
+        if trial < len(CURVES):
+            return self._curve(module, self.pairs[0][0], {"shape": CURVES[trial], **VAST})
+        trial -= len(CURVES)
+        try:
+            if trial < len(self.pairs):
+                payload, described, certificate = self.pairs[trial]
+                key = self.keys[trial]
                 if key not in models:
                     models[key] = module.Model(payload)
                 module.check(models[key], described, certificate)
-                yield "proved"
-            except module.Rejected:
-                yield "rejected"
-            except Exception as error:  # noqa: BLE001 -- whatever a mutant raises is an answer
-                yield type(error).__name__
-        for name in ("good", "tampered", "schema", "orphan", "other_model", "other_property", "spaced", "unsorted"):
-            try:
-                yield [verdict for _, verdict, _ in module.check_folder(self.folder / name)]
-            except Exception as error:  # noqa: BLE001
-                yield type(error).__name__
+                return "proved"
+            folder = self.folder / FOLDERS[trial - len(self.pairs)]
+            return [verdict for _, verdict, _ in module.check_folder(folder)]
+        except module.Rejected:
+            return "rejected"
+        except Exception as error:  # noqa: BLE001 -- whatever a mutant raises is an answer
+            return type(error).__name__
+
+    def lines(self, trial: int) -> frozenset[int]:
+        """The checker's lines that a trial runs."""
+        found: set[int] = set()
+
+        def tracer(frame: types.FrameType, event: str, _: Any) -> Any:
+            if frame.f_code.co_filename != str(SOURCE):
+                return None
+            found.add(frame.f_lineno)
+            return tracer
+
+        before = sys.gettrace()
+        sys.settrace(tracer)
+        try:
+            self.answer(checker, trial, {})
+        finally:
+            sys.settrace(before)
+        return frozenset(found)
+
+    def kills(self, mutant: types.ModuleType, lines: range | None) -> bool:
+        """Whether any trial that runs one of the lines (None: any trial at all) tells the mutant from the original.
+
+        Trials that killed most so far come first, so that only survivors are put through all of them.
+        """
+        models: dict[str, Any] = {}
+        for place, trial in enumerate(self.order):
+            if lines is not None and self.run_lines[trial].isdisjoint(lines):
+                continue
+            if self.answer(mutant, trial, models) != self.wanted[trial]:
+                self.order.insert(0, self.order.pop(place))
+                return True
+        return False
 
     @staticmethod
     def _curve(module: Any, payload: Any, parts: dict[str, Any]) -> Any:
@@ -308,14 +357,33 @@ class Trials:
             return type(error).__name__
 
 
+def reach(tree: ast.Module, changed: ast.AST) -> range | None:
+    """The lines of the smallest statement around a change, or None where it acts when the module is loaded."""
+    found: range | None = None
+
+    def visit(node: ast.AST, around: range | None, within: bool) -> None:
+        nonlocal found
+        if isinstance(node, ast.stmt) and within:
+            around = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        if node is changed:
+            found = around
+        for child in ast.iter_child_nodes(node):
+            visit(child, around, within or (isinstance(node, ast.FunctionDef) and child in node.body))
+
+    visit(tree, None, False)
+    return found
+
+
 def survivors(trials: Trials, every: int) -> tuple[int, list[str]]:
     """How many mutants were made, and those that no trial told from the original."""
     text = SOURCE.read_text(encoding="utf-8")
     number = sum(1 for _ in sites(ast.parse(text)))
+    assert not trials.kills(load(ast.parse(text)), None), "the unchanged checker, loaded like a mutant, is no mutant"
     found = []
     for index in range(0, number, every):
         tree = ast.parse(text)
         node, attribute, value = list(sites(tree))[index]
+        lines = reach(tree, node)
         name, _, place = attribute.partition(".")
         if place:
             getattr(node, name)[int(place)] = value
@@ -324,11 +392,10 @@ def survivors(trials: Trials, every: int) -> tuple[int, list[str]]:
         ast.fix_missing_locations(tree)
         line = getattr(node, "lineno", 0)
         try:
-            mutant = load(tree)
-            alive = all(a == b for a, b in zip(trials.answers(mutant), trials.wanted, strict=True))
+            killed = trials.kills(load(tree), lines)
         except Exception:  # noqa: BLE001 -- a mutant that cannot even be loaded is dead
-            alive = False
-        if alive:
+            killed = True
+        if not killed:
             told = ast.dump(value) if isinstance(value, ast.AST) else str(value)
             found.append(f"{text.splitlines()[line - 1].strip()} -- {attribute} = {told}")
     return len(range(0, number, every)), found
