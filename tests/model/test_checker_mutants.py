@@ -2,8 +2,8 @@
 
 Each mutant changes one operator, comparison, constant, condition or call of ``checker.py``. It is killed if any verdict
 or number differs: on honest certificates of every kind, on thousands of broken ones, on models and files that must be
-refused. ``EQUIVALENT`` lists survivors with the reason why no input can tell them from the original; of others, one
-in ten may be left for now, and the slow test prints them.
+refused. ``EQUIVALENT`` lists survivors with the reason why no input can tell them from the original. There are no
+others.
 """
 
 from __future__ import annotations
@@ -39,21 +39,24 @@ _spec.loader.exec_module(mutations)
 SKIPPED = {"main", "Rejected"}
 """``main`` is run as a script elsewhere."""
 
-EQUIVALENT: dict[str, str] = {
-    "strict=True": "the lists have equal lengths by then: the check guards against a mistake in this file",
-    "elif v > 0 and weight": "a node with v = 0, or a goal of weight 0, adds nothing either way",
-    "if v and scale": "as above: a skipped addition of zero",
-    "(-(2**20), 2**20)) -- value = 21": "a wider enclosure, still sound: vanishes in the rounding to 1/4096 count",
-    "high * Fraction(PI_60 + 1, 2**61) -- value = 2": "a wider enclosure, still sound",
-    "sort_keys=True, separators": "the order of keys carries no meaning, and the digest must fit the order there is",
-    "10**6": "a limit that only keeps files of a reasonable size",
-    "10**7": "a limit that only keeps files of a reasonable size",
-    "4096": "a limit that only keeps files of a reasonable size",
-    "2**400": "a limit that only keeps files of a reasonable size",
-    "<= 200": "a limit that only keeps files of a reasonable size",
-    "abs(middle) + reach <= clip": "where both are equal nothing is clipped, so both forms hold every sequence",
+EQUIVALENT: dict[tuple[str, str], str] = {
+    ("strict=True", "value = False"): "the lists have equal lengths by then: it guards against a mistake in this file",
+    ("elif v > 0 and weight", "ops.0 = GtE()"): "a node with v = 0 adds nothing either way",
+    ("if v and scale", "op = Or()"): "as above: a skipped addition of zero",
+    ("(g > 0) == largest", "ops.0 = GtE()"): "a gain of zero adds nothing at either end of the box",
+    ("(-(2**20), 2**20))", "value = 21"): "a wider enclosure, still sound: vanishes in the rounding to 1/4096 count",
+    ("high * Fraction(PI_60 + 1, 2**61)", "value = 2"): "a wider enclosure, still sound",
+    ("sort_keys=True, separators", "value = False"): "the order of keys has no meaning; the digest must fit any order",
+    ("10**6", "value = 11"): "a limit that only keeps files of a reasonable size",
+    ("10**7", "value = 11"): "a limit that only keeps files of a reasonable size",
+    ("10**7", "value = 8"): "a limit that only keeps files of a reasonable size",
+    ("4096", "value = 4097"): "a limit that only keeps files of a reasonable size",
+    ("<= 4096", "ops.1 = Lt()"): "a limit that only keeps files of a reasonable size",
+    ("2**400", "value = 3"): "a limit that only keeps files of a reasonable size",
+    ("2**400", "value = 401"): "a limit that only keeps files of a reasonable size",
+    ("abs(middle) + reach <= clip", "ops.0 = Lt()"): "where both are equal nothing is clipped: both forms hold all",
 }
-"""Survivors, by a part of the line that was changed: why no input that matters tells them apart."""
+"""Survivors, by a part of the line and the change: why no input that matters tells them apart."""
 
 CELL = dict(delta_v_from_kmh="50", delta_v_to_kmh="54", duration_from_ms="9", duration_to_ms="11", noise_g="1/32")  # noqa: C408
 STEEP = CELL | {"delta_v_from_kmh": "80", "delta_v_to_kmh": "81", "duration_to_ms": "9", "noise_g": "1"}
@@ -73,6 +76,8 @@ NUMBERS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("fires_by", {"kind": "pulse", "shape": "triangle", **CELL, "duration_to_ms": "1000"}, "5"),
     ("fires_by", {"kind": "pulse", "shape": "triangle", **CELL, "delta_v_to_kmh": "49"}, "5"),
     ("fires_by", {"kind": "pulse", "shape": "triangle", **CELL, "delta_v_to_kmh": "50"}, "5"),
+    ("never_requests_fire", {"kind": "signals", "amplitude_g": "7", "velocity_range_kmh": "0.1236"}, ""),  # 112 counts
+    ("fires_by", {"kind": "corridor", "lower": (5,), "upper": (6,)}, "0.5"),
     ("fires_by", {"kind": "corridor", **BAND}, "2.5"),
     ("fires_by", {"kind": "corridor", **BAND}, "3"),
     ("fires_by", {"kind": "corridor", **BAND}, "3.5"),
@@ -167,10 +172,6 @@ class Trials:
             changed_model = self._model(name, small_model)
             _, described, certificate = mutations.proved(name, small_model)
             self.pairs.append((changed_model, described, certificate))
-            if name == "amplitude":  # a split on a node with v < 0, though both branches hold
-                leaf = certificate["trees"][0]
-                split = {"goal": 0, "node": 2, "in": leaf, "out": leaf}
-                self.pairs.append((changed_model, described, certificate | {"trees": [split]}))
             for _ in range(number):
                 other, asked = mutations.mutated(certificate, described, rng)
                 self.pairs.append((changed_model, asked, other))
@@ -183,6 +184,9 @@ class Trials:
                 (plain, common | {"claim": "resets", "set": {"kind": "quiet", "samples": samples}}, nothing)
             )
         longer = plain | {"arming": plain["arming"] | {"hold_samples": 9}}  # arming forgets last: 4 + 9 samples
+        quiet = common | {"claim": "resets", "set": {"kind": "quiet", "samples": "12"}}
+        for bias in (200, 201):  # at rest y is 0, and 1
+            self.pairs.append((plain | {"output_bias": bias}, quiet, nothing))
         for samples in ("12", "13"):
             asked = common | {"claim": "resets", "set": {"kind": "quiet", "samples": samples}}
             self.pairs.append((longer, asked, nothing))
@@ -202,15 +206,82 @@ class Trials:
             ("hidden_weight", [[32768] * 4] * 3),
             ("output_weight", [32767, 1, 1]), ("output_weight", [32768, 1, 1]), ("hidden_weight", []),
             ("hidden_weight", [3]), ("confirm_votes", 0), ("clamp_lsb", 10**6), ("clamp_lsb", 10**7),
-            ("hidden_weight", [[0] * 4] * 3),
+            ("hidden_weight", [[0] * 4] * 3), ("arming", plain["arming"] | {"hold_samples": 0}),
         ):  # fmt: skip
             self.pairs.append((plain | {key: edge}, fit, nothing))
+        self._trees(plain, common)
         self.keys = [json.dumps(payload) for payload, _, _ in self.pairs]
         self._write(small_model)
         self.order = list(range(len(NUMBERS) + len(CURVES) + len(self.pairs) + len(FOLDERS)))
         models: dict[str, Any] = {}
         self.wanted = [self.answer(checker, trial, models) for trial in self.order]
         self.run_lines = [self.lines(trial) for trial in self.order]
+
+    def _trees(self, plain: Any, common: Any) -> None:
+        """Trees written by hand: of a form that must be refused though its leaves hold, and just short of no proof."""
+        sure = plain | {"output_bias": -(10**9)}  # never votes: every leaf holds
+        box = {"kind": "signals", "amplitude_g": "5", "below_g": "2"}
+        corridor = {"kind": "corridor", "lower": (10,) * 12, "upper": (20,) * 12}
+        asked = {"never": common | {"claim": "never_requests_fire", "set": box}}
+        asked["late"] = asked["never"] | {"by_ms": "5"}
+        asked["fires"] = common | {"claim": "fires_by", "set": corridor, "by_ms": "5"}
+
+        def proof(tree: Any, length: int = 10) -> Any:
+            return {"verdict": "proved", "length": length, "trees": [tree], "witness": None}
+
+        def leaf(goals: int = 1, prices: Any = ()) -> Any:
+            return {"goals": [[1, 0, 0, 0]] + [[0] * 4] * (goals - 1), "prices": [list(pair) for pair in prices]}
+
+        def split(goal: int, node: int, part: Any) -> Any:
+            return {"goal": goal, "node": node, "in": part, "out": part}
+
+        def window(end: int, part: Any) -> Any:
+            return {"window": end, "votes": part, "silent": part}
+
+        def whole(form: int, low: Any, high: Any) -> Any:
+            return {"whole": form, "at": 3, "low": low, "high": high}
+
+        trees = [
+            leaf(), split(0, 0, leaf()), split(0, 2, leaf()), split(0, 3, leaf()), split(1, 0, leaf()),
+            split(0, 0, split(0, 0, leaf())), split(0, 0, split(0, 1, leaf())), window(8, leaf(2)), window(7, leaf(2)),
+            window(8, window(8, leaf(3))), window(9, leaf(2)), window(10, leaf(2)), whole(9, leaf(), leaf()),
+            whole(19, leaf(), leaf()), whole(20, leaf(), leaf()), whole(-1, leaf(), leaf()),
+        ]  # fmt: skip
+        self.pairs += [(sure, asked["never"], proof(tree)) for tree in trees]
+        without = sure | {"output_weight": [3, 0, -4]}
+        self.pairs += [(without, asked["never"], proof(split(0, node, leaf()))) for node in (0, 1)]
+        self.pairs += [(sure, asked["late"], proof(leaf())), (sure, asked["never"], proof(leaf(), 7))]
+        self.pairs += [(sure, asked["never"], proof(window(end, leaf(2)), 8)) for end in (5, 6, 7)]
+        always = plain | {"output_bias": 10**9}  # a window that does not vote is refuted at once
+
+        def silent(goals: int, at: int) -> Any:
+            return {"goals": [[int(g == at), 0, 0, 0] for g in range(goals)], "prices": []}
+
+        fires = {"window": 1, "votes": None, "silent": silent(2, 1)}
+        fires = {"window": 0, "votes": fires, "silent": silent(1, 0)}
+        for end in (10, 11, 12):  # the last window in time, one too late, one that is not there
+            beyond = {"window": end, "votes": silent(3, 1), "silent": silent(3, 1)}
+            tree = {"window": 0, "votes": fires["votes"] | {"silent": beyond}, "silent": silent(1, 0)}
+            self.pairs.append((always, asked["fires"], proof(tree, 12)))
+        for tree in (
+            leaf(), split(0, 0, leaf()), whole(9, leaf(), leaf(1, [(0, 1000)])), whole(9, leaf(1, [(0, 1000)]), leaf()),
+            {"goals": [[7, 3, 5, 2]], "prices": []},
+        ):  # fmt: skip
+            bias, step = -(10**9), 2**29
+            while step:
+                if self._holds(plain | {"output_bias": bias + step}, asked["never"], proof(tree)):
+                    bias += step
+                step //= 2
+            for output_bias in (bias, bias + 1):
+                self.pairs.append((plain | {"output_bias": output_bias}, asked["never"], proof(tree)))
+
+    @staticmethod
+    def _holds(payload: Any, described: Any, certificate: Any) -> bool:
+        try:
+            checker.check(checker.Model(payload), described, certificate)
+        except checker.Rejected:
+            return False
+        return True
 
     @staticmethod
     def _model(name: str, small_model: DeployedModel) -> Any:
@@ -295,7 +366,7 @@ class Trials:
                 module.check(models[key], described, certificate)
                 return "proved"
             folder = self.folder / FOLDERS[trial - len(self.pairs)]
-            return [verdict for _, verdict, _ in module.check_folder(folder)]
+            return module.check_folder(folder)
         except module.Rejected:
             return "rejected"
         except Exception as error:  # noqa: BLE001 -- whatever a mutant raises is an answer
@@ -403,7 +474,7 @@ def survivors(trials: Trials, every: int) -> tuple[int, list[str]]:
 
 def unexplained(found: list[str]) -> list[str]:
     """Survivors that ``EQUIVALENT`` does not explain."""
-    return [told for told in found if not any(part in told for part in EQUIVALENT)]
+    return [told for told in found if not any(part in told and told.endswith(how) for part, how in EQUIVALENT)]
 
 
 def test_a_sample_of_the_mutants_is_killed(small_model: DeployedModel, tmp_path: Path) -> None:
@@ -415,5 +486,5 @@ def test_a_sample_of_the_mutants_is_killed(small_model: DeployedModel, tmp_path:
 @pytest.mark.slow
 def test_every_mutant_of_the_checker_is_killed_or_explained(small_model: DeployedModel, tmp_path: Path) -> None:
     made, found = survivors(Trials(small_model, tmp_path, 60), 1)
-    assert made >= 500
-    assert len(unexplained(found)) <= made // 10, "\n".join(unexplained(found))
+    assert made >= 700
+    assert unexplained(found) == []
