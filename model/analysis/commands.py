@@ -203,7 +203,7 @@ def limits_command(
 ) -> None:
     """Find how far each requirement of MODEL could be pushed: exact optima, with evidence on both sides.
 
-    Of one REQUIREMENT (and one KEY of its set) if named, else of each one's most telling key.
+    Of one REQUIREMENT (and one KEY of its set, or by_ms) if named, else of each one's most telling key.
     """
     from crumple.model.deployed import read_model
 

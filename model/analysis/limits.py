@@ -1,7 +1,8 @@
 """How far a requirement could be pushed, and what changed between two models.
 
-The limit of a requirement is the largest amplitude, velocity range, step, noise or gain error for which its claim is
-still proved, with a certificate there and a counterexample one step beyond: an exact optimum on the grid of steps.
+The limit of a requirement is the largest amplitude, velocity range, step, noise or gain error, or the earliest time,
+for which its claim is still proved, with a certificate there and a counterexample one step beyond: an exact optimum on
+the grid of steps.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .properties import Requirement
 from .prover import Proved, Verdict, prove
 
 STEPS = ("amplitude_g", "below_g", "velocity_range_kmh", "slew_g_per_ms", "step_g", "noise_g", "offset_g", "gain")
-"""Keys of a set that have a limit, in the order in which one is chosen if none is named."""
+"""Keys of a set that have a limit. Besides, ``by_ms`` has one: the earliest time that is still kept."""
 
 GAIN_STEP = Fraction(1, 1000)
 
@@ -36,9 +37,10 @@ class Limit:
     required : str
         As the requirement has it; ``0`` if the key is not in its set.
     step : Fraction
-        What the key is tried in: one count of the sensor, for a gain a thousandth.
+        What the key is tried in: one count of the sensor, one sample in time, for a gain a thousandth.
     proved, violated : Fraction or None
-        Largest value with a proof, and smallest with a counterexample, of those tried.
+        Hardest value with a proof, and easiest with a counterexample, of those tried: for ``by_ms`` the earliest and
+        the latest, else the largest and the smallest.
     proof, counterexample : dict or None
         Certificates of the two.
     """
@@ -55,7 +57,7 @@ class Limit:
     @property
     def is_exact(self) -> bool:
         """Whether proof and counterexample are one step apart."""
-        return None not in (self.proved, self.violated) and self.violated - self.proved == self.step  # type: ignore[operator]
+        return None not in (self.proved, self.violated) and abs(self.violated - self.proved) == self.step  # type: ignore[operator]
 
 
 def step_of(model: DeployedModel, key: str) -> Fraction:
@@ -71,6 +73,8 @@ def step_of(model: DeployedModel, key: str) -> Fraction:
     ConfigError
         The key has no limit.
     """
+    if key == "by_ms":
+        return Fraction(1000, model.sample_rate_hz)
     if key == "gain":
         return GAIN_STEP
     if key == "velocity_range_kmh":
@@ -79,13 +83,15 @@ def step_of(model: DeployedModel, key: str) -> Fraction:
         return model.lsb_g * model.sample_rate_hz / 1000
     if key in STEPS:
         return model.lsb_g
-    raise ConfigError(f"{key!r} has no limit; choose one of {', '.join(STEPS)}")
+    raise ConfigError(f"{key!r} has no limit; choose one of {', '.join(STEPS)}, by_ms")
 
 
 def limit(
     model: DeployedModel, requirement: Requirement, key: str, *, most_steps: int = 1 << 14, effort: float = 0.2
 ) -> Limit:
-    """Find the largest value of one key for which a requirement is proved.
+    """Find the largest value of one key for which a requirement is proved; of ``by_ms``, the smallest.
+
+    Times are tried from the one that the requirement states downwards, sample by sample.
 
     Parameters
     ----------
@@ -93,7 +99,7 @@ def limit(
     requirement : Requirement
         The claim must get harder as the key grows, as all of ``STEPS`` do.
     key : str
-        One of ``STEPS``; it may be new to the set.
+        One of ``STEPS``, which may be new to the set, or ``by_ms``, if the claim is kept by a time.
     most_steps : int
         No more steps are tried.
     effort : float
@@ -102,23 +108,37 @@ def limit(
     Raises
     ------
     ConfigError
-        The set has no such key.
+        The set has no such key, or the claim no time.
     """
     step = step_of(model, key)
+    if key == "by_ms":
+        if not requirement.by_ms:
+            raise ConfigError(f"{requirement.id}: the claim {requirement.claim} is not kept by a time")
+        stated = Fraction(requirement.by_ms)
+        required, most_steps = requirement.by_ms, int(stated / step)
+    else:
+        stated, required = Fraction(0), str(requirement.set.get(key, "0"))
+
+    def value(number: int) -> Fraction:
+        return stated - (number - 1) * step if key == "by_ms" else number * step
 
     def ask(number: int) -> Verdict:
-        return prove(model, replace(requirement, set={**requirement.set, key: str(number * step)}), effort=effort)
+        if key == "by_ms":
+            return prove(model, replace(requirement, by_ms=str(value(number))), effort=effort)
+        return prove(model, replace(requirement, set={**requirement.set, key: str(value(number))}), effort=effort)
 
     held, broken = bisect(ask, 1, most_steps)
     return Limit(
-        requirement.id, key, str(requirement.set.get(key, "0")), step,
-        held[0] * step if held else None, broken[0] * step if broken else None,
+        requirement.id, key, required, step,
+        value(held[0]) if held else None, value(broken[0]) if broken else None,
         held[1].certificate if held else None, broken[1].certificate if broken else None,
     )  # fmt: skip
 
 
 def limit_key(requirement: Requirement) -> str | None:
-    """The key of a requirement's set whose limit says most, or None if it has none."""
+    """The key of a requirement whose limit says most, or None if it has none."""
+    if requirement.by_ms:
+        return "by_ms"
     order = ("velocity_range_kmh", "step_g", "slew_g_per_ms", "below_g", "amplitude_g", "gain", "noise_g", "offset_g")
     present = [key for key in order if key in requirement.set]
     return present[0] if present and requirement.claim not in ("accumulators_fit", "resets") else None

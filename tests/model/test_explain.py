@@ -102,6 +102,22 @@ def test_a_limit_is_an_optimum_with_evidence_on_both_sides() -> None:
     witness.check(trusted, beyond.payload(), found.counterexample)
 
 
+def test_the_earliest_time_is_exact_with_evidence_on_both_sides(small_model: DeployedModel) -> None:
+    corridor = {"kind": "corridor", "lower": (200,) * 12, "upper": (400,) * 12}
+    asked = replace(QUIET, claim="fires_by", set=corridor, by_ms="5")
+    found = limit(small_model, asked, "by_ms")
+    assert found.is_exact and found.proved is not None and found.violated is not None
+    assert found.violated == found.proved - Fraction(1, 2) and found.required == "5"
+    trusted = checker.Model(small_model.payload())
+    checker.check(trusted, replace(asked, by_ms=str(found.proved)).payload(), found.proof)
+    witness.check(trusted, replace(asked, by_ms=str(found.violated)).payload(), found.counterexample)
+    for by_ms in (found.proved, found.violated):  # the weakest and the loudest member, replayed
+        fired = [witness.first_request(trusted.main, np.full(12, level)) for level in (200, 400)]
+        assert all(first is not None and first <= by_ms * 2 for first in fired) is (by_ms == found.proved)
+    with pytest.raises(ConfigError, match="not kept by a time"):
+        limit(small_model, QUIET, "by_ms")
+
+
 def test_every_requirement_of_the_reference_set_names_a_key_that_has_a_limit() -> None:
     for requirement in read_requirements(None):
         key = limit_key(requirement)
