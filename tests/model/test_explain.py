@@ -103,7 +103,7 @@ def test_a_limit_is_an_optimum_with_evidence_on_both_sides() -> None:
 
 
 def test_the_earliest_time_is_exact_with_evidence_on_both_sides(small_model: DeployedModel) -> None:
-    corridor = {"kind": "corridor", "lower": (200,) * 12, "upper": (400,) * 12}
+    corridor: dict[str, Any] = {"kind": "corridor", "lower": (200,) * 12, "upper": (400,) * 12}
     asked = replace(QUIET, claim="fires_by", set=corridor, by_ms="5")
     found = limit(small_model, asked, "by_ms")
     assert found.is_exact and found.proved is not None and found.violated is not None
