@@ -66,11 +66,14 @@ help:
 demo: .venv/.installed-$(INSTALL)
 	@$(BIN)/crumple demo --out crumple-demo $(if $(CRASH),--crash "$(CRASH)")
 
+# Files in their own order: by default those with the most tests come first, so that a file of one long test is left for last.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: .venv/.dev-deps .venv/.installed-$(INSTALL)
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(PYTEST)
 
 test-fast: .venv/.dev-deps .venv/.installed-$(INSTALL)
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 lint: .venv/.dev-deps .venv/.installed-$(INSTALL)
 	@$(BIN)/ruff check .
