@@ -17,6 +17,7 @@ import sys
 import types
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -453,7 +454,7 @@ def survivors(trials: Trials, every: int) -> tuple[int, list[str]]:
     found = []
     for index in range(0, number, every):
         tree = ast.parse(text)
-        node, attribute, value = list(sites(tree))[index]
+        node, attribute, value = next(islice(sites(tree), index, None))
         lines = reach(tree, node)
         name, _, place = attribute.partition(".")
         if place:
