@@ -272,12 +272,13 @@ int64_t crumple_output(const crumple_parameters *parameters, const crumple_block
             ++row;
         }
 #endif
-        sum += multiplied(output_weight[0], positive_part(node0));
-        /*@ assert sum == net(parameters, block, j + 1); */
-        sum += multiplied(output_weight[1], positive_part(node1));
-        /*@ assert sum == net(parameters, block, j + 2); */
-        sum += multiplied(output_weight[2], positive_part(node2));
-        /*@ assert sum == net(parameters, block, j + 3); */
+        int64_t part = multiplied(output_weight[0], positive_part(node0)); /* in registers of its own: fewer moves */
+        /*@ assert sum + part == net(parameters, block, j + 1); */
+        part += multiplied(output_weight[1], positive_part(node1));
+        /*@ assert sum + part == net(parameters, block, j + 2); */
+        part += multiplied(output_weight[2], positive_part(node2));
+        /*@ assert sum + part == net(parameters, block, j + 3); */
+        sum += part;
         output_weight = &output_weight[3];
     }
     return sum;
