@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from crumple.errors import ConfigError, TraceFormatError
 from crumple.units import G0_MPS2, KMH_PER_MPS
 
-from .bands import EARLY_S, band_rms_g
+from .bands import BANDS_HZ, EARLY_S, band_rms_g
 from .batch import DT_S, PHYSICAL_RATE_HZ, PRETRIGGER_S, after_contact
 from .cfc import cfc
-from .crashes import RIGID, SMALL_OVERLAP, CrashMode, Impact, impact
+from .crashes import CAR_TO_CAR, RIGID, SMALL_OVERLAP, CrashMode, Impact, impact
 from .criteria import delta_v_mps
 from .crush import Fleet
 from .figures import svg_of
@@ -40,8 +40,14 @@ QUANTILES = (5.0, 50.0, 95.0)
 ENVELOPE_S = 0.120
 """How long a real pulse must stay inside the envelope: until the rebound is over."""
 
-PULSE_MODES: dict[str, CrashMode] = {"rigid_barrier": RIGID, "small_overlap": SMALL_OVERLAP}
+PULSE_MODES: dict[str, CrashMode] = {
+    "rigid_barrier": RIGID,
+    "small_overlap": SMALL_OVERLAP,
+    "car_to_car": CAR_TO_CAR,
+}
 CHUNK = 500
+ENVELOPE_STREAM = 1_000_003
+"""Where the seeds of envelopes begin, apart from those of the distributions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,12 @@ class Envelope:
         Share of instants at which the real deceleration lies between them.
     frac_delta_v_inside : float
         The same for the velocity change.
+    n_events : int
+        Generated crashes; the envelope of more is wider.
+    real_rms_g : ndarray, shape (n_bands,)
+        Band RMS of the real pulse in the first 25 ms, as its file holds it; NaN for a band above half its rate.
+    band_rms_g : ndarray, shape (n_bands, 3)
+        5th, 50th and 95th percentile of the generated band RMS, unfiltered.
     """
 
     pulse: RealPulse
@@ -104,6 +116,9 @@ class Envelope:
     highest_g: Float
     frac_inside: float
     frac_delta_v_inside: float
+    n_events: int
+    real_rms_g: Float
+    band_rms_g: Float
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +153,7 @@ class Calibration:
         return max(self.peak.ks, self.crush.ks) < GOAL_KS
 
 
-def calibrate(
-    real_csv: Path, pulses: Sequence[RealPulse] = (), *, n_events: int = 4000, n_envelope: int = 400, seed: int = 0
-) -> Calibration:
+def calibrate(real_csv: Path, pulses: Sequence[RealPulse] = (), *, n_events: int = 4000, seed: int = 0) -> Calibration:
     """Compare the generator with measured tests.
 
     Parameters
@@ -148,7 +161,7 @@ def calibrate(
     real_csv : Path
         Columns ``calc_peak_g``, ``calc_crush_mm``, ``status``; rows of status ``Valid`` count.
     pulses : sequence of RealPulse
-    n_events, n_envelope : int
+    n_events : int
         Generated crashes for the distributions, and for each envelope.
     seed : int
 
@@ -176,7 +189,7 @@ def calibrate(
         explained_peak=_compared("peak deceleration, CFC 60", "g", real_peak_g[explained], peak_g),
         explained_crush=_compared("dynamic crush", "mm", real_crush_mm[explained], crush_mm),
         band_rms_g=np.percentile(np.concatenate(bands), QUANTILES, axis=0).T,
-        envelopes=tuple(envelope(pulse, n_envelope, seed) for pulse in pulses),
+        envelopes=tuple(envelope(pulse, n_events, seed) for pulse in pulses),
     )
 
 
@@ -200,27 +213,51 @@ def is_explained(peak_g: Float, crush_mm: Float, speed_kmh: float) -> NDArray[np
 
 
 def envelope(pulse: RealPulse, n_events: int, seed: int) -> Envelope:
-    """Hold a real pulse against the spread of generated ones at its mode and speed."""
-    hit = _full_speed(PULSE_MODES[pulse.mode], pulse.speed_kmh, n_events, (seed, 1_000_003))
-    generated_g = _cfc60(hit.decel_g)
+    """Hold a real pulse against the spread of ``n_events`` generated ones at its mode and speed, from ``seed``."""
     n = round(ENVELOPE_S / DT_S)
     time_s: Float = np.arange(n, dtype=np.float64) * DT_S
-    real = cfc(pulse.trace.without_pretrigger_offset(), 60)
+    level_trace = pulse.trace.without_pretrigger_offset()
+    real = cfc(level_trace, 60)
     real_g = np.interp(time_s, real.time_s, real.decel_g)
-    generated_g = generated_g[:, :n]
+    lowest_g, highest_g = np.full(n, np.inf), np.full(n, -np.inf)
+    lowest_mps, highest_mps = lowest_g.copy(), highest_g.copy()
+    rms_g = []
+    for shard, start in enumerate(range(0, n_events, CHUNK)):
+        mode, n_drawn = PULSE_MODES[pulse.mode], min(CHUNK, n_events - start)
+        hit = _full_speed(mode, pulse.speed_kmh, n_drawn, (seed, ENVELOPE_STREAM + shard))
+        generated_g = _cfc60(hit.decel_g)[:, :n]
+        lowest_g = np.minimum(lowest_g, generated_g.min(axis=0))
+        highest_g = np.maximum(highest_g, generated_g.max(axis=0))
+        lost_mps = delta_v_mps(generated_g, DT_S)
+        lowest_mps = np.minimum(lowest_mps, lost_mps.min(axis=0))
+        highest_mps = np.maximum(highest_mps, lost_mps.max(axis=0))
+        if shard == 0:
+            rms_g.append(band_rms_g(after_contact(hit.decel_g), PHYSICAL_RATE_HZ, PRETRIGGER_S, EARLY_S))
 
-    def inside(value: Float, spread: Float) -> float:
-        return float(np.mean((value >= spread.min(axis=0)) & (value <= spread.max(axis=0))))
+    def inside(value: Float, lowest: Float, highest: Float) -> float:
+        return float(np.mean((value >= lowest) & (value <= highest)))
 
     return Envelope(
         pulse=pulse,
         time_s=time_s,
         real_g=real_g,
-        lowest_g=generated_g.min(axis=0),
-        highest_g=generated_g.max(axis=0),
-        frac_inside=inside(real_g, generated_g),
-        frac_delta_v_inside=inside(delta_v_mps(real_g, DT_S), delta_v_mps(generated_g, DT_S)),
+        lowest_g=lowest_g,
+        highest_g=highest_g,
+        frac_inside=inside(real_g, lowest_g, highest_g),
+        frac_delta_v_inside=inside(delta_v_mps(real_g, DT_S), lowest_mps, highest_mps),
+        n_events=n_events,
+        real_rms_g=_real_band_rms_g(level_trace),
+        band_rms_g=np.percentile(np.concatenate(rms_g), QUANTILES, axis=0).T,
     )
+
+
+def _real_band_rms_g(level: Trace) -> Float:
+    """Band RMS of a pulse without offset in the first 25 ms, shape (n_bands,); NaN above half its rate."""
+    rms_g = np.full(len(BANDS_HZ), np.nan)
+    there = [k for k, (_, high_hz) in enumerate(BANDS_HZ) if high_hz < level.rate_hz / 2]
+    bands = [BANDS_HZ[k] for k in there]
+    rms_g[there] = band_rms_g(level.decel_g[None, :], level.rate_hz, -level.t0_s, EARLY_S, bands)[0]
+    return rms_g
 
 
 def read_peaks(path: Path) -> tuple[Float, Float]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
 
 from crumple.artefact import write_bytes
 from crumple.cli import emit, json_option, table
-from crumple.errors import CheckFailedError
+from crumple.errors import CheckFailedError, WouldOverwriteError
 
 from .bands import BANDS_HZ
-from .calibration import GOAL_KS, QUANTILES, RealPulse, calibrate, figure_svg, read_pulse
+from .calibration import GOAL_KS, QUANTILES, Envelope, RealPulse, calibrate, figure_svg, read_pulse
 
 
 @click.command("calibrate")
@@ -23,12 +24,14 @@ from .calibration import GOAL_KS, QUANTILES, RealPulse, calibrate, figure_svg, r
     type=(str, float, click.Path(path_type=Path, dir_okay=False)),
     multiple=True,
     metavar="MODE KMH FILE",
-    help="A real pulse that generated ones must embrace: rigid_barrier or small_overlap, its speed, and a file of two"
-    " columns, time in s from first contact and acceleration in g (SAE J211 sign). May be given more than once.",
+    help="A real pulse that generated ones must embrace: rigid_barrier, small_overlap or car_to_car, its speed, and a"
+    " file of two columns, time in s from first contact and acceleration in g (SAE J211 sign). May be given more than"
+    " once.",
 )
 @click.option("--events", "n_events", type=click.IntRange(100, 1_000_000), default=4000, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="SVG file to write.")
+@click.option("--force", is_flag=True, help="Replace the plot if it is there.")
 @json_option
 def calibrate_command(
     real_csv: Path,
@@ -36,6 +39,7 @@ def calibrate_command(
     n_events: int,
     seed: int,
     plot: Path | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Compare synthetic full-frontal crashes at 56 km/h with measured ones.
@@ -46,6 +50,8 @@ def calibrate_command(
 
     Example: crumple calibrate tests.csv --pulse rigid_barrier 57.09 v10146.093 --plot calibration.svg
     """
+    if plot is not None and plot.exists() and not force:
+        raise WouldOverwriteError(f"{plot}: is there already; --force replaces it")
     real = [RealPulse(mode, kmh, read_pulse(path)) for mode, kmh, path in pulses]
     result = calibrate(real_csv, real, n_events=n_events, seed=seed)
     rows = []
@@ -85,6 +91,9 @@ def calibrate_command(
             "mode": held.pulse.mode,
             "frac_inside": held.frac_inside,
             "frac_delta_v_inside": held.frac_delta_v_inside,
+            "n_events": held.n_events,
+            "measured_band_rms_g": [None if math.isnan(value) else value for value in held.real_rms_g.tolist()],
+            "band_rms_g": held.band_rms_g.tolist(),
         }
         for held in result.envelopes
     ]
@@ -96,7 +105,9 @@ def calibrate_command(
     ]
     if inside:
         header = ("pulse", "mode", "km/h", "deceleration inside", "delta-V inside")
-        parts.append(table("real pulses in the synthetic envelope, first 120 ms", header, inside))
+        title = f"real pulses in the envelope of {n_events} synthetic ones, first 120 ms"
+        parts.append(table(title, header, inside))
+        parts.append(_ringing(result.envelopes))
     if plot is not None:
         write_bytes(plot, figure_svg(result))
     emit(document, "\n\n".join(parts), as_json=as_json)
@@ -104,3 +115,20 @@ def calibrate_command(
         raise CheckFailedError(
             f"distances {result.peak.ks:.3f} and {result.crush.ks:.3f}: the goal is below {GOAL_KS:g} for both"
         )
+
+
+def _ringing(envelopes: tuple[Envelope, ...]) -> str:
+    """Band RMS of each real pulse beside that of synthetic ones at its mode and speed."""
+    rows = [
+        (
+            held.pulse.trace.name,
+            *(
+                "-" if math.isnan(real) else f"{real:.1f} in {low:.1f}-{high:.1f}"
+                for real, (low, _, high) in zip(held.real_rms_g, held.band_rms_g, strict=True)
+            ),
+        )
+        for held in envelopes
+    ]
+    header = ("pulse", *(f"{low:g}-{high:g} Hz" for low, high in BANDS_HZ))
+    title = "band RMS in g, first 25 ms: measured (as filtered in its file) in synthetic 5-95 %"
+    return table(title, header, rows)
