@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from crumple.config import read_toml
@@ -94,3 +98,48 @@ def test_every_trace_has_an_origin_a_licence_and_its_hash() -> None:
         assert source["origin"] and source["licence"]
         files = {p.relative_to(TRACES / name).as_posix(): p for p in (TRACES / name).rglob("*") if p.is_file()}
         assert {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files.items()} == source["sha256"]
+
+
+FOREIGN = '''
+"""A format of somebody else's: doubles in g after four bytes, at 8 kHz, from 20 ms before contact."""
+
+import numpy as np
+
+from crumple.artefact import sha256_file
+from crumple.signals.recording import Channel, ChannelInfo, Place, Recording, Vehicle
+
+NAME = "toy"
+
+
+def is_toy(path):
+    return path.is_file() and path.read_bytes()[:4] == b"TOY\\x00"
+
+
+def read_toy(path, mapping):
+    values = np.frombuffer(path.read_bytes()[4:], dtype="<f8")
+    info = ChannelInfo("a", "toy", 1, Place("tunnel", "centre", 0), "acceleration", "X", "g", offset="none")
+    channel = Channel(info, values, 8000.0, -0.02)
+    vehicle = Vehicle(1, "toy car", label="no_fire", label_source="the toy says so")
+    files = ((path.name, sha256_file(path)),)
+    return Recording(path.stem, "toy", "toy_drive", (vehicle,), (channel,), (), float("nan"), (), files)
+'''
+
+
+def test_a_package_of_somebody_elses_adds_a_format_by_its_entry_point_alone(tmp_path: Path) -> None:
+    """As installed: a module and its metadata on the path of a fresh interpreter, nothing of ours changed."""
+    site = tmp_path / "site"
+    metadata = site / "crumple_toy-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (site / "crumple_toy.py").write_text(FOREIGN, encoding="utf-8")
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: crumple-toy\nVersion: 1.0\n", encoding="utf-8")
+    (metadata / "entry_points.txt").write_text("[crumple.formats]\ntoy = crumple_toy\n", encoding="utf-8")
+    recording = tmp_path / "first.toy"
+    recording.write_bytes(b"TOY\x00" + (-0.1 * (np.arange(800) % 5)).astype("<f8").tobytes())
+    command = [sys.executable, "-m", "crumple", "import", str(recording), "--out", str(tmp_path / "corpus"), "--json"]
+    alone = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert alone.returncode == 3 and "of no known format" in alone.stderr
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path})
+    assert ran.returncode == 0, ran.stderr
+    (event,) = json.loads(ran.stdout)["events"]
+    assert event["label"] == "no_fire" and event["source"] == "measured" and "first.toy" in event["provenance"]
