@@ -1,4 +1,4 @@
-"""``crumple signals``: look at a corpus or a recording."""
+"""``crumple signals``: look at a corpus or a recording, or hand a recording on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @click.group("signals")
 def signals_command() -> None:
-    """Look at a corpus or a recording: show, plot, stats.
+    """Look at a corpus or a recording: show, plot, stats; write a recording as ISO-MME.
 
     PATH is a corpus folder as generate and import make it, or a recording of any format that import knows. What a
     recording does not say is stated in --map, as for import.
@@ -33,6 +33,7 @@ def signals_command() -> None:
       crumple signals show v10146/
       crumple signals plot corpus --event rigid_barrier_00000 --out event.svg
       crumple signals stats corpus
+      crumple signals write v10146/ --code "curve 93=11SECMLE0000ACXP" --out test.zip
     """
 
 
@@ -146,6 +147,64 @@ def stats_command(path: Path, map_path: Path | None, as_json: bool) -> None:
         ]
     }
     emit(document, _stats_text(found), as_json=as_json)
+
+
+@signals_command.command("write")
+@_source
+@click.option(
+    "--code",
+    "stated",
+    metavar="CHANNEL=CODE",
+    multiple=True,
+    help="A channel to write and its 16-character code. May be given more than once; by default every channel that"
+    " was read, where its name is such a code already.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Archive (.zip, .tar, .tar.gz or .tgz), or a new or empty folder.",
+)
+@click.option("--force", is_flag=True, help="Replace the archive if it is there.")
+@json_option
+def write_command(
+    path: Path, map_path: Path | None, stated: tuple[str, ...], out: Path, force: bool, as_json: bool
+) -> None:
+    """Write a recording as a test of ISO 13499 (ISO-MME): a folder, zip or tar.
+
+    Samples, rate, time zero, sign and status are kept, with extremes declared; each channel is read back before it is
+    written, and refused under a code that says another vehicle, quantity, axis or filter class. The same recording
+    gives the same bytes.
+
+    \b
+    Example:
+      crumple signals write v10146/ --code "curve 93=11SECMLE0000ACXP" --out v10146.zip
+    """
+    from .formats.iso_mme_write import write_iso_mme
+
+    codes = _codes(stated)
+    source = _open(path, map_path)
+    if isinstance(source, InCorpus):
+        raise ConfigError(f"{path}: is a corpus of events; give the recording that it was made of")
+    recording = source.recording
+    if not codes:
+        codes = {channel.info.name: channel.info.name for channel in recording.channels}
+    write_iso_mme(recording, codes, out, force=force)
+    lines = [f"{out}: {len(codes)} channels of {recording.name}", *(f"  {name}: {c}" for name, c in codes.items())]
+    emit({"written": str(out), "name": recording.name, "channels": codes}, "\n".join(lines), as_json=as_json)
+
+
+def _codes(stated: tuple[str, ...]) -> dict[str, str]:
+    """Channel name to code, of texts ``CHANNEL=CODE``."""
+    codes: dict[str, str] = {}
+    for text in stated:
+        name, separator, code = text.rpartition("=")
+        if not (separator and name and code):
+            raise click.UsageError(f"--code {text!r}: expected CHANNEL=CODE, as in 'curve 93=11SECMLE0000ACXP'")
+        if name in codes:
+            raise click.UsageError(f"--code: channel {name!r} is given twice")
+        codes[name] = code
+    return codes
 
 
 def _stats_text(found: list[Group]) -> str:
