@@ -4,7 +4,7 @@ Bare metal in QEMU under ``-icount shift=10``: each instruction advances virtual
 so 25.6 ticks are one instruction; an empty call is subtracted. Nop sleds calibrate the counter first. QEMU counts
 instructions, not cycles. Cortex-M0 code runs on the M3 board: ARMv6-M is a subset. What the calling adapter costs is
 measured around functions that only return (a step stores one word of its result, so that the stack of the caller's
-memory for it is seen; that instruction is subtracted too), and subtracted. Recorded peers include theirs.
+memory for it is seen; that instruction is subtracted too), and subtracted. What a peer's adapter costs is not.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from embedded_peers import PEERS, FloatNet, version_of
 
 from crumple.export.c99 import render_c
 from crumple.export.profiles import DSP, EXACT16, SMALL8, Profile
@@ -58,7 +59,11 @@ void infer(const void *x, void *y);
 void infer_init(void);
 static crumple_state state;
 void infer_init(void) { crumple_init(&state); }
-void infer(const void *x, void *y) { *(crumple_status *)y = crumple_step(&state, *(const int16_t *)x); }
+void infer(const void *x, void *y)
+{
+    const crumple_status status = crumple_step(&state, *(const int16_t *)x);
+    *(int64_t *)y = status.y; /* no copy of the whole: on Cortex-M0 that calls memcpy, whose stack hides ours */
+}
 """
 
 
@@ -135,7 +140,7 @@ def linked(folder: Path, name: str, sources: list[Path], inputs: np.ndarray, cpu
     tool(TOOLS[0], *arch, "-c", "vec.S", "-o", "vec.o", cwd=folder)
     program = folder / f"{name}.elf"
     link = ("--specs=nosys.specs", "--specs=nano.specs", "-nostartfiles", "-Wl,--gc-sections", "-T", HERE / "mps2.ld")
-    tool(TOOLS[0], *arch, *link, *objects, "vec.o", "-o", program, cwd=folder)
+    tool(TOOLS[0], *arch, *link, *objects, "vec.o", "-lm", "-o", program, cwd=folder)
     return program
 
 
@@ -214,20 +219,46 @@ def main() -> None:
 
 
 def peers(ours: dict[str, int]) -> None:
-    """Peers as recorded with the common model, and how many times the instructions of our exact16 net they take.
+    """Code of other generators for the same net, measured now where it is installed, and as once recorded.
 
-    They are not run again here: most are not on the package index, and their figures do not depend on this code.
+    Each with how many times the instructions of our exact16 net it takes. Those recorded alone are not on the package
+    index; their figures do not depend on this code.
     """
+    data, vectors = np.load(COMMON / "out" / "model.npz"), np.load(COMMON / "out" / "vectors.npz")
+    net = FloatNet(data["W1"], data["b1"], data["W2"], data["b2"], vectors["X"][:N_VECTORS])
+    logits = vectors["logit"][:N_VECTORS]
+    sys.stdout.write("peers, measured now; net alone:\n")
+    for package, generate in PEERS.items():
+        version = version_of(package)
+        if version is None:
+            sys.stdout.write(f"{package}: not installed, not measured; pip install {package}\n")
+            continue
+        with tempfile.TemporaryDirectory(prefix="crumple-bench-") as scratch:
+            peer = generate(net, Path(scratch))
+            for cpu in BOARDS:
+                found = measure(peer.sources, peer.inputs, cpu, ("-std=gnu11", "-O2", "-w", *peer.flags))
+                answers = np.array([peer.answer(struct.pack("<q", answer)) for answer in found.outputs])
+                expected, middle = (1.0 / (1.0 + np.exp(-logits)), 0.5) if peer.probability else (logits, 0.0)
+                flips, kind = (
+                    int(((answers > middle) != (logits > 0)).sum()),
+                    ("logit", "probability")[peer.probability],
+                )
+                sys.stdout.write(
+                    f"{f'{peer.name} ({package} {version})':44} {cpu:10} {found.least:>7} to {found.most:<7}"
+                    f" flash {found.flash:>6} B  stack {found.stack:>4} B  ratio {found.most / ours[cpu]:6.1f}"
+                    f"  max {kind} error {np.abs(answers - expected).max():.4f}  flips {flips}\n"
+                )
+                sys.stdout.flush()
     sys.stdout.write("peers, recorded (results.csv beside the common model), not run again here; net alone:\n")
     with (COMMON / "results.csv").open(newline="") as stream:
         for row in csv.DictReader(stream):
-            cpu = {"m0": "cortex-m0", "m4": "cortex-m4"}.get(row["cpu"])
-            if cpu is None or row["peer"].startswith("("):
+            recorded = {"m0": "cortex-m0", "m4": "cortex-m4"}.get(row["cpu"])
+            if recorded is None or row["peer"].startswith("("):
                 continue
             most = int(row["insn_max"])
             sys.stdout.write(
-                f"{row['peer'] + ', ' + row['format']:44} {cpu:10} {row['insn_min']:>7} to {most:<7}"
-                f" flash {row['flash_B']:>6} B  ratio {most / ours[cpu]:6.1f}\n"
+                f"{row['peer'] + ', ' + row['format']:44} {recorded:10} {row['insn_min']:>7} to {most:<7}"
+                f" flash {row['flash_B']:>6} B  ratio {most / ours[recorded]:6.1f}\n"
             )
 
 
