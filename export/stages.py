@@ -30,7 +30,7 @@ from .exported import FILE, SCHEMA, read_export
 from .fidelity import fidelity
 from .naming import DEFAULT_PREFIX, check_prefix, renamed
 from .onnx_graphs import float_graph, integer_graph
-from .profiles import EXACT16, Profile
+from .profiles import EXACT16, Profile, check_printable
 from .proofs import render_proofs, run_proofs
 from .questions import property_sha256, render_questions, requirements_of
 from .selftest import render_selftest
@@ -80,6 +80,7 @@ def export_stage(
     """
     check_prefix(prefix)
     model, artefact = read_model(model_folder)
+    check_printable(model, profile)
     stage = Stage(
         out,
         FILE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import onnx
 import pytest
 
 from crumple.artefact import canonical_json, envelope, sha256_bytes, sha256_file
-from crumple.errors import WouldOverwriteError
+from crumple.errors import ModelError, WouldOverwriteError
+from crumple.export.profiles import DSP, SMALL8, Profile
 from crumple.export.stages import export_stage
 from crumple.model import deployed
 from crumple.model.analysis.properties import Requirement, RequirementSet
@@ -108,3 +110,24 @@ def test_a_foreign_file_beside_the_export_is_refused(small_model: DeployedModel,
     with pytest.raises(WouldOverwriteError, match=r"holds 'main\.c'"):
         export_stage(source, out, prefix="side", force=True)
     assert (out / "main.c").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "profile", "message"),
+    [
+        ({"hidden_weight": ((128, 0, 0, 0),) * 3}, SMALL8, "a hidden weight is 128, 8 bits hold 127"),
+        ({"hidden_weight": ((1, 2, 3),) * 3}, DSP, "takes inputs in pairs, the net has 3"),
+    ],
+)
+def test_a_model_that_does_not_fit_the_profile_is_refused_and_what_was_exported_stays(
+    small_model: DeployedModel, tmp_path: Path, change: dict[str, Any], profile: Profile, message: str
+) -> None:
+    out = export_stage(written(small_model, tmp_path / "model"), tmp_path / "export").path.parent
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    other = written(replace(small_model, **change), tmp_path / "other")
+    with pytest.raises(ModelError, match=message):
+        export_stage(other, out, profile=profile, force=True)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    with pytest.raises(ModelError, match=message):
+        export_stage(other, tmp_path / "new", profile=profile)
+    assert not (tmp_path / "new").exists()
