@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from crumple.model.deployed import DeployedModel
 
-from . import checker, many, witness
+from . import checker, falsify, many, witness
 from .properties import Requirement
 from .search import Outcome, Problem, search
 
@@ -110,6 +110,10 @@ class _Subject:
         if key not in self.goals:
             self.goals[key] = checker.goal_of(self.voter, poly, end, votes)
         return self.goals[key]
+
+    def last_in_time(self, poly: checker.Polytope) -> int:
+        """The last sample by which a timed claim asks for a request."""
+        return next(checker.questions(self.voter, self.claim, poly, self.by_ms))[1].stop - 1
 
     def counterexample(self, poly: checker.Polytope, latents: Sequence[Fraction]) -> dict[str, Any] | None:
         """A certificate of the opposite from latents, if it is one when replayed."""
@@ -288,14 +292,34 @@ def _checked(subject: _Subject, length: int, trees: list[Any]) -> dict[str, Any]
 def _decide_band(
     subject: _Subject, poly: checker.Polytope, asked: Sequence[checker.Question], band: many.Band
 ) -> Verdict:
-    """Decide a set with an end: most questions for all windows at once, and what that leaves one by one."""
+    """Decide a set with an end: most questions for all windows at once, and what that leaves one by one.
+
+    In between, descent in floats looks for a counterexample: it is a thousand times as quick as finding that one is
+    needed.
+    """
     trees = many.suggested(subject.voter, asked, band)
+    if None in trees:
+        _descend(subject, poly, band)
     left = [_Answer(subject, poly, question).tree if tree is None else tree
             for question, tree in zip(asked, trees, strict=True)]  # fmt: skip
     try:
         return Proved(_checked(subject, 0, left), None)
     except checker.Rejected:  # floats refuted what numbers do not: then all of it one by one
         return Proved(_checked(subject, 0, [_Answer(subject, poly, question).tree for question in asked]), None)
+
+
+def _descend(subject: _Subject, poly: checker.Polytope, band: many.Band) -> None:
+    """Raise _Found if descent finds whole counts of a band that break the claim."""
+    broken = falsify.broken_by(subject.voter, band, last=subject.last_in_time(poly) if subject.by_ms else None)
+    if broken is None:
+        return
+    latents = [Fraction(0)] * len(poly.box)
+    together = [i for i in range(len(poly.box)) if not 2 <= i < 2 + len(poly.samples)]
+    for i, value in zip(together, broken.shared, strict=True):
+        latents[i] = Fraction(float(value))
+    found = _of_counts(subject, poly, latents, broken.counts.tolist())
+    if found is not None:
+        raise _Found(found)
 
 
 class _Answer:
@@ -430,12 +454,7 @@ def _outputs(voter: checker.Voter, poly: checker.Polytope, point: Float, ends: S
 def _near(subject: _Subject, poly: checker.Polytope, point: Float) -> dict[str, Any] | None:
     """A counterexample near a point, or None."""
     if poly.zero is not None:
-        tries: list[Callable[[Fraction], int]] = [round, lambda value: -(-value // 1), lambda value: value // 1]
-        for rounding in tries:
-            found = _whole_samples(subject, poly, point, rounding)
-            if found is not None:
-                return found
-        return None
+        return _whole_samples(subject, poly, point)
     if subject.claim == "monotone":
         return _rounded(subject, poly, point)
     return _from_rest(subject, poly, point)
@@ -446,23 +465,49 @@ def _rounded(subject: _Subject, poly: checker.Polytope, point: Float) -> dict[st
     return subject.counterexample(poly, [Fraction(int(q)) for q in np.rint(point)])
 
 
-def _whole_samples(
-    subject: _Subject, poly: checker.Polytope, point: Float, rounding: Callable[[Fraction], int]
-) -> dict[str, Any] | None:
+def _whole_samples(subject: _Subject, poly: checker.Polytope, point: Float) -> dict[str, Any] | None:
     """A counterexample of a set with an end: shared latents kept, each sample made whole by its own deviation."""
     latents = [Fraction(round(float(q) * 2**16), 2**16) for q in point]
     for _, form in poly.whole[len(poly.samples) :]:  # latents of steps and corruption
         for i in form:
             latents[i] = Fraction(round(latents[i]))
-    for k, (constant, form) in enumerate(poly.samples):
-        base = constant + sum((a * latents[i] for i, a in form.items() if i != 2 + k), Fraction(0))
-        reach = abs(form[2 + k])
-        low, high = -((reach - base) // 1), (base + reach) // 1
-        if low > high:
-            return None
-        value = max(low, min(high, rounding(base + form[2 + k] * Fraction(float(point[2 + k])))))
-        latents[2 + k] = (value - base) / form[2 + k] if form[2 + k] else Fraction(0)
-    return subject.counterexample(poly, latents)
+    base = _bases(poly, latents)
+    reach = [abs(form[2 + k]) for k, (_, form) in enumerate(poly.samples)]
+    low = [-((r - b) // 1) for b, r in zip(base, reach, strict=True)]
+    high = [(b + r) // 1 for b, r in zip(base, reach, strict=True)]
+    if any(bottom > top for bottom, top in zip(low, high, strict=True)):
+        return None
+    near = [b + form[2 + k] * Fraction(float(point[2 + k]))
+            for k, (b, (_, form)) in enumerate(zip(base, poly.samples, strict=True))]  # fmt: skip
+    roundings: list[Callable[[Fraction], int]] = [round, lambda value: -(-value // 1), lambda value: value // 1]
+    for rounding in roundings:
+        counts = [max(a, min(b, rounding(u))) for a, b, u in zip(low, high, near, strict=True)]
+        found = _of_counts(subject, poly, latents, counts)
+        if found is not None:
+            return found
+    if poly.rows:  # count by count they would be broken
+        return None
+    first = [max(a, min(b, round(u))) for a, b, u in zip(low, high, near, strict=True)]
+    curves = (np.array(part, dtype=np.int64) for part in (low, high, first))
+    last = subject.last_in_time(poly) if subject.by_ms else None
+    better = falsify.mended(subject.voter, *curves, last=last)
+    return None if better is None else _of_counts(subject, poly, latents, better.tolist())
+
+
+def _bases(poly: checker.Polytope, latents: Sequence[Fraction]) -> list[Fraction]:
+    """Each sample of a set with an end but for its own deviation."""
+    return [constant + sum((a * latents[i] for i, a in form.items() if i != 2 + k), Fraction(0))
+            for k, (constant, form) in enumerate(poly.samples)]  # fmt: skip
+
+
+def _of_counts(
+    subject: _Subject, poly: checker.Polytope, latents: Sequence[Fraction], counts: Sequence[int]
+) -> dict[str, Any] | None:
+    """The counterexample that whole counts are, if their own deviations are made to fit and they are one."""
+    fitted = list(latents)
+    for k, (base, (_, form)) in enumerate(zip(_bases(poly, latents), poly.samples, strict=True)):
+        fitted[2 + k] = (int(counts[k]) - base) / form[2 + k] if form[2 + k] else Fraction(0)
+    return subject.counterexample(poly, fitted)
 
 
 def _from_rest(subject: _Subject, poly: checker.Polytope, point: Float) -> dict[str, Any] | None:
