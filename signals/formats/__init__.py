@@ -92,6 +92,11 @@ def read_recording(path: Path, mapping: RecordingMap | None = None) -> Recording
             f"{path}: is a spreadsheet workbook of a kind that is not read (only .xls of Excel 97 to 2003 is); export"
             " the sheet with the samples as CSV in UTF-8 with decimal points, and state its columns with --map"
         )
+    if not matching and (kind := _archive_kind(path)):
+        raise TraceFormatError(
+            f"{path}: is an archive ({kind}) that was cut or damaged, or holds no test of ISO 13499; get it again, or"
+            " unpack what else it holds"
+        )
     if not matching:
         raise TraceFormatError(
             f"{path}: of no known format; expected one of {', '.join(known)}"
@@ -102,6 +107,16 @@ def read_recording(path: Path, mapping: RecordingMap | None = None) -> Recording
     recording = getattr(known[matching[0]], f"read_{matching[0]}")(path, mapping)
     assert isinstance(recording, Recording)
     return recording
+
+
+def _archive_kind(path: Path) -> str:
+    """The kind of archive that the first bytes of ``path`` announce; empty for any other file."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as stream:
+        head = stream.read(6)
+    kinds = {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
+    return next((kind for start, kind in kinds.items() if head.startswith(start)), "")
 
 
 def _is_workbook(path: Path) -> bool:
