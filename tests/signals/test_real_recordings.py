@@ -287,16 +287,19 @@ def false_fires(name: str, model: DeployedModel, sign: int) -> list[tuple[str, s
     """Recording and axis of every channel that fires."""
     return [
         (recording.name, channel.info.axis)
-        for recording in (read() for read in QUIET[name])
+        for recording in (read() for read in ALL[name])
         for channel in recording.channels
         if fires(model, as_deceleration(channel, sign))
     ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", QUIET)
+@pytest.mark.parametrize("name", [*QUIET, "rear sled"])
 def test_no_recording_without_a_crash_fires_the_demos_net(name: str, demo_model: DeployedModel) -> None:
-    """Every axis as its file says: a recorder's or a car's own axis lengthwise, positive forward."""
+    """Every axis as its file says: a recorder's or a car's own axis lengthwise, positive forward.
+
+    The pulse of a rear impact is one that must not fire, by its source.
+    """
     assert false_fires(name, demo_model, 1) == []
 
 
