@@ -78,7 +78,7 @@ def render_questions(
         try:
             poly, goals, cases, meaning = _question(model, requirement)
             made = render_query(poly, goals, cases, name=name, provenance=told)
-        except ModelError as error:
+        except (ModelError, checker.Rejected) as error:
             meaning = f"no files: {error}"
         files |= made
         index.append(

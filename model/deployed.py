@@ -117,6 +117,8 @@ class DeployedModel:
             raise ModelError(f"hidden_bias and output_weight must have {n_hidden} entries each")
         if not (1 <= self.block_samples <= 64 and 1 <= self.clamp_lsb <= INT16_MAX and self.lsb_g > 0):
             raise ModelError("block_samples, clamp_lsb or lsb_g out of range")
+        if self.sample_rate_hz < 1:
+            raise ModelError(f"sample_rate_hz {self.sample_rate_hz}: expected 1 or more")
         if not 1 <= self.confirm_votes <= self.confirm_window <= 32:
             raise ModelError(f"confirmation {self.confirm_votes} of {self.confirm_window}: expected 1 <= K <= M <= 32")
         if any(abs(w) > INT16_MAX for row in self.hidden_weight for w in row):

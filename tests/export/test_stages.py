@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,18 @@ def test_a_model_without_requirements_is_exported_with_no_question(small_model: 
     artefact = export_stage(written(small_model, tmp_path / "model", ()), tmp_path / "export")
     assert (artefact.path.parent / "questions.json").read_bytes() == b"[]\n"
     assert not [name for name in artefact.files if name.startswith("question_")]
+
+
+def test_a_requirement_that_the_model_makes_no_sense_of_is_listed_with_the_reason(
+    small_model: DeployedModel, tmp_path: Path
+) -> None:
+    pulse = {"kind": "pulse", "shape": "half_sine", "gain": "0.08", "offset_g": "1", "noise_g": "0.25"}
+    pulse |= {"delta_v_from_kmh": "56", "delta_v_to_kmh": "58", "duration_from_ms": "60", "duration_to_ms": "62"}
+    noise = Requirement("R1", "P6", "Fires.", "fires_by", "why", "assumed", pulse, by_ms="30")
+    coarse = replace(small_model, lsb_g=Fraction(1000))
+    out = export_stage(written(coarse, tmp_path / "model", (noise,)), tmp_path / "export").path.parent
+    (told,) = json.loads((out / "questions.json").read_bytes())
+    assert (told["files"], told["meaning"]) == ([], "no files: noise_g must be half a count or more")
 
 
 def build(tool: str, out: Path) -> None:

@@ -84,6 +84,7 @@ def test_a_vote_needs_a_positive_output_not_a_zero_one(small_model: DeployedMode
         ({"confirm_votes": 4}, "K <= M"),
         ({"confirm_votes": 0}, "K <= M"),
         ({"lsb_g": Fraction(0)}, "out of range"),
+        ({"sample_rate_hz": 0}, "sample_rate_hz 0: expected 1 or more"),
         ({"output_bias": 2**63}, "more than int64"),
     ],
 )
