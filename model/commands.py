@@ -82,17 +82,25 @@ def train_command(
 @requirements_option
 @out_option("proof")
 @force_option
+@click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes.")
 @json_option
-def prove_command(model: Path, requirements_path: Path | None, out: Path, force: bool, as_json: bool) -> None:
+def prove_command(
+    model: Path, requirements_path: Path | None, out: Path, force: bool, processes: int, as_json: bool
+) -> None:
     """Prove the requirements on the integers of MODEL, and write a certificate for each.
 
-    Exits 1 if a requirement is violated, 5 if one is undecided; undecided is never counted as proved.
+    Exits 1 if a requirement is violated, 5 if one is undecided; undecided is never counted as proved. Verdicts are
+    kept as they are found: run the same command again to go on after an interruption.
     """
+    from crumple.processes import Processes
+    from crumple.shards import ThisProcess
+
     from .stages import prove_stage
 
     requirements = read_requirements(requirements_path)
     with progress("prove", len(requirements)) as advance:
-        artefact = prove_stage(model, out, requirements, force=force, advance=advance)
+        workers = ThisProcess() if processes == 1 else Processes(processes)
+        artefact = prove_stage(model, out, requirements, workers=workers, force=force, advance=advance)
     payload = artefact.payload
     rows = [(row["id"], row["verdict"], row["text"], row["detail"]) for row in payload["requirements"]]
     title = f"{payload['proved']} of {payload['total']} requirements proved"

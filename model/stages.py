@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,9 @@ from typing import Any
 from crumple.artefact import Artefact, Json, Stage, canonical_json, envelope, read_artefact, sha256_file, write_bytes
 from crumple.config import plain
 from crumple.errors import InputDataError
+from crumple.journal import open_journal
 from crumple.progress import Advance, quietly
+from crumple.shards import ThisProcess, Workers
 from crumple.signals.corpus import read_corpus
 
 from . import deployed
@@ -83,11 +87,14 @@ def prove_stage(
     out: Path,
     requirements: RequirementSet,
     *,
+    workers: Workers | None = None,
     replace: bool = False,
     force: bool = False,
     advance: Advance = quietly,
 ) -> Artefact:
     """Prove every requirement on a deployed model; write a property and a certificate file for each.
+
+    Verdicts wait in a journal beside the folder until all are there: an interrupted run goes on where it stopped.
 
     The payload of ``proof.json`` lists the verdicts: ``proved``, ``violated``, or ``unknown`` or ``vacuous``
     (which have no certificate, and are failures).
@@ -97,24 +104,44 @@ def prove_stage(
     model_path, out : Path
         ``model.json`` or its folder; the folder to write.
     requirements : RequirementSet
+    workers : Workers or None
+        None is this process alone. The result does not depend on it.
     replace, force : bool
-        See ``Stage.run``.
+        See ``Stage.run``; also discards the unfinished work on another model or other requirements.
     advance : callable
-        Told requirements done and the last verdict.
+        Told requirements done, and how many came to which verdict.
     """
+    from .analysis.campaigns import proofs
+
     model, model_artefact = read_model(model_path)
     config = {"requirements": [requirement.payload() for requirement in requirements]}
     stage = Stage(out, PROOF_FILE, PROOF_SCHEMA, {"model": model_artefact.sha256}, config)
 
-    def work(folder: Path) -> Json:
-        rows = []
-        for done, requirement in enumerate(requirements):
-            advance(done, requirement.id)
-            rows.append(write_verdict(folder, model_artefact.sha256, *verdict_on(model, requirement)))
-            advance(done + 1, f"{requirement.id} {rows[-1]['verdict']}")
-        return verdicts(rows)
+    asked = proofs(model, requirements)
+    state = out.parent / f".{out.name}.proofs"  # beside the folder, which does not exist until all is done
 
-    return stage.run(work, replace=replace, force=force)
+    def work(folder: Path) -> Json:
+        with open_journal(state, stage.key, asked.n_shards, replace=replace or force) as journal:
+            found = {n: json.loads(journal.read(n)) for n in set(range(asked.n_shards)) - set(journal.missing())}
+            advance(len(found), _counted(found))
+            if len(found) < asked.n_shards:
+                with closing((workers or ThisProcess()).results(asked, journal.missing())) as results:
+                    for number, result in results:
+                        journal.append(number, result)
+                        found[number] = json.loads(result)
+                        advance(len(found), _counted(found))
+        return verdicts([write_verdict(folder, model_artefact.sha256, *found[n]) for n in range(asked.n_shards)])
+
+    artefact = stage.run(work, replace=replace, force=force)
+    state.unlink(missing_ok=True)
+    return artefact
+
+
+def _counted(found: dict[int, Any]) -> str:
+    """How many verdicts of each kind were ``found``, such as "8 proved, 1 violated, 0 unknown"."""
+    verdict = [row["verdict"] for row, _ in found.values()]
+    shown = [name for name in ("proved", "violated", "unknown", "vacuous") if name != "vacuous" or name in verdict]
+    return ", ".join(f"{verdict.count(name)} {name}" for name in shown)
 
 
 def verdict_on(model: DeployedModel, requirement: Requirement) -> tuple[dict[str, Any], dict[str, Any] | None]:

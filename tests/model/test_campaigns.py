@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,9 @@ from crumple.errors import ConfigError
 from crumple.model import deployed
 from crumple.model.analysis.maps import FILE as MAP_FILE
 from crumple.model.analysis.maps import MapsPlan, firemap_stage
-from crumple.model.analysis.properties import read_requirements
+from crumple.model.analysis.properties import Requirement, read_requirements
 from crumple.model.deployed import DeployedModel
-from crumple.model.stages import check_folder, prove_stage
+from crumple.model.stages import check_folder, prove_stage, verdict_on
 from crumple.processes import Processes
 
 REQUIREMENTS = """
@@ -83,6 +84,34 @@ def test_any_number_of_workers_writes_the_same_bytes(plan: Path, tmp_path: Path)
     campaign_stage(plan, tmp_path / "alone")
     campaign_stage(plan, tmp_path / "two", workers=Processes(2))
     assert content(tmp_path / "alone") == content(tmp_path / "two")
+
+
+def test_an_interrupted_proof_keeps_its_verdicts_and_ends_the_same(
+    plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requirements = read_requirements(tmp_path / "requirements.toml")
+    whole = prove_stage(tmp_path / "model", tmp_path / "whole", requirements, workers=Processes(2))
+    asked, told = list[str](), list[str]()
+
+    def interrupted(model: DeployedModel, requirement: Requirement) -> Any:
+        asked.append(requirement.id)
+        if asked == ["A", "B"]:
+            raise KeyboardInterrupt
+        return verdict_on(model, requirement)
+
+    monkeypatch.setattr("crumple.model.analysis.campaigns.verdict_on", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prove_stage(tmp_path / "model", tmp_path / "proof", requirements)
+    assert not (tmp_path / "proof").exists()
+    resumed = prove_stage(
+        tmp_path / "model", tmp_path / "proof", requirements, advance=lambda done, status: told.append(status)
+    )
+    assert asked == ["A", "B", "B", "C"]
+    assert told[0] == "1 proved, 0 violated, 0 unknown"
+    assert told[-1] == "2 proved, 1 violated, 0 unknown"
+    assert resumed.payload == whole.payload
+    assert content(tmp_path / "proof") == content(tmp_path / "whole")
+    assert not (tmp_path / ".proof.proofs").exists()
 
 
 def test_the_command_exits_as_prove_does(plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
