@@ -17,6 +17,7 @@ import numpy as np
 from crumple.errors import SignalError
 
 from .resample import resample
+from .sensor import N_CORNERS, SensorSpec
 from .trace import Trace
 
 SCALE_RANGE = (0.8, 1.2)
@@ -26,6 +27,9 @@ STRETCH_RANGE = (0.9, 1.1)
 """Time-stretch that covers the scatter of vehicles: +-10 % (assumed)."""
 
 MOST_CORNERS = 2**20
+
+LAST_PHASE = 0.999
+"""Sampling phase is in [0, 1) of a period; its box is closed just below 1."""
 
 
 def scaled(trace: Trace, factor: float) -> Trace:
@@ -87,6 +91,16 @@ def corners(box: Mapping[str, tuple[float, float]]) -> Iterator[dict[str, float]
     if (n_corners := int(np.prod([len(pair) for pair in ends], dtype=object))) > MOST_CORNERS:
         raise SignalError(f"a box of {len(box)} tolerances has {n_corners} corners, allowed {MOST_CORNERS}")
     return (dict(zip(box, vertex, strict=True)) for vertex in itertools.product(*ends))
+
+
+def tolerance_box(spec: SensorSpec) -> dict[str, tuple[float, float]]:
+    """The box of ``spec``'s tolerances whose vertices are tried: gain, offset, filter corner, sampling phase."""
+    return {
+        "gain_error": (-spec.gain_tolerance, spec.gain_tolerance),
+        "offset_g": (-spec.offset_tolerance_g, spec.offset_tolerance_g),
+        "corner": (0.0, N_CORNERS - 1.0) if spec.filter_tolerance else (N_CORNERS // 2, N_CORNERS // 2),
+        "phase": (0.0, LAST_PHASE),
+    }
 
 
 def superposed(base: Trace, added: Trace, *, offset_s: float) -> Trace:

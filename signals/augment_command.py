@@ -24,6 +24,12 @@ from .events import LABELS
     type=click.IntRange(0, 10_000),
     help="Of each measured event. Overrides the file.  [default: 4]",
 )
+@click.option("--corners", is_flag=True, help="Also see each one by sensors at every corner of their tolerances.")
+@click.option(
+    "--superposed",
+    type=click.IntRange(0, 10_000),
+    help="Also make so many copies of each with another measured no-fire event added.  [default: 0]",
+)
 @click.option(
     "--seed", type=click.IntRange(min=0), help="Seed; the same seed gives the same bytes. Overrides the file."
 )
@@ -34,6 +40,8 @@ def augment_command(
     corpora: tuple[Path, ...],
     config_path: Path | None,
     copies: int | None,
+    corners: bool,
+    superposed: int | None,
     seed: int | None,
     out: Path,
     force: bool,
@@ -43,10 +51,12 @@ def augment_command(
 
     Every event is kept as it is. Copies are synthetic and say what they are made of. By default a must-fire event
     becomes no softer or shorter and a no-fire event no harder or longer, so that labels hold; the TOML file of
-    --config holds seed, copies, and scale and stretch of [must_fire] and [no_fire].
+    --config holds seed, copies, corners, superposed, added_after_s, and scale and stretch of [must_fire] and [no_fire].
     """
     plan = AugmentPlan() if config_path is None else build(AugmentPlan, read_toml(config_path), where=str(config_path))
     plan = plan if copies is None else replace(plan, copies=copies)
+    plan = replace(plan, corners=True) if corners else plan
+    plan = plan if superposed is None else replace(plan, superposed=superposed)
     plan = plan if seed is None else replace(plan, seed=seed)
     with progress("augmenting events", sum(len(open_corpus(folder).table) for folder in corpora)) as advance:
         artefact = augment_stage(corpora, out, plan, force=force, advance=advance)

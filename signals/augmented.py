@@ -1,8 +1,9 @@
 """One corpus out of several, its measured events varied: what a few tests and misuse recordings are trained with.
 
 A real programme has some twenty crashes and a hundred misuse recordings, seen once and by one sensor. Each is varied in
-level and length, and seen by sensors drawn from their tolerance boxes. A copy is synthetic: it says of which
-measurement it is made and how, and is never counted as measured.
+level and length, and seen by sensors drawn from their tolerance boxes; on demand also by sensors at every corner of
+those boxes, and with another measured no-fire event at the same time or shortly before or after. A copy is synthetic:
+it says of which measurements it is made and how, and is never counted as measured.
 """
 
 from __future__ import annotations
@@ -23,18 +24,21 @@ from crumple.config import STRICT, plain
 from crumple.errors import ConfigError, CorpusError
 from crumple.progress import Advance, quietly
 
-from .augment import scaled, time_stretched
+from .augment import corners, scaled, superposed, time_stretched, tolerance_box
 from .corpus import MEASURED, SYNTHETIC, Corpus, Event, corpus_stage, read_corpus, write_shards
 from .criteria import RttfRule
 from .events import MUST_FIRE, NO_FIRE
 from .recording import required_ttf
-from .sensor import SensorPair, Tolerances, sense_frames
+from .resample import resample
+from .sensor import SensorPair, SensorSpec, Tolerances, sense_frames
 from .trace import Float, Trace
 
 Range = tuple[
     Annotated[float, Field(gt=0, le=10, description="smallest factor")],
     Annotated[float, Field(gt=0, le=10, description="largest factor")],
 ]
+
+Delay = Annotated[float, Field(ge=-10, le=10, description="seconds")]
 
 EMPTY: Float = np.zeros(0)
 
@@ -71,6 +75,26 @@ class AugmentPlan:
         default_factory=lambda: Variation(scale=(0.8, 1.0), stretch=(0.9, 1.0))
     )
     rttf: RttfRule = field(default_factory=RttfRule)
+    corners: Annotated[
+        bool,
+        Field(
+            description="a copy as measured at each corner of gain, offset, filter and phase, alike for both sensors"
+        ),
+    ] = False
+    superposed: Annotated[
+        int,
+        Field(
+            ge=0, le=10_000, description="copies with another measured no-fire event added; label and time unchanged"
+        ),
+    ] = 0
+    added_after_s: Annotated[
+        tuple[Delay, Delay],
+        Field(description="earliest, latest contact of what is added, from contact; sequences of 0.5 s, assumed"),
+    ] = (-0.5, 0.5)
+
+    def __post_init__(self) -> None:
+        if self.added_after_s[0] > self.added_after_s[1]:
+            raise ConfigError(f"added_after_s = {list(self.added_after_s)}: the earliest comes first")
 
 
 def augment_stage(
@@ -110,9 +134,16 @@ def augment_stage(
     _unique_names(folders, corpora)
     parents = {f"corpus_{number}": artefact.sha256 for number, (_, artefact) in enumerate(read, 1)}
 
+    quiet = [event for corpus in corpora for event in corpus if event.source == MEASURED and event.label == NO_FIRE]
+
     def shards() -> Iterator[tuple[Event, ...]]:
         for done, event in enumerate((event for corpus in corpora for event in corpus), 1):
-            yield (event, *copies(event, sensors, plan))
+            yield (
+                event,
+                *copies(event, sensors, plan),
+                *at_corners(event, sensors, plan),
+                *with_another(event, quiet, sensors, plan),
+            )
             advance(done, event.name)
 
     return corpus_stage(out, parents, plain(plan)).run(
@@ -138,23 +169,15 @@ def copies(event: Event, sensors: SensorPair, plan: AugmentPlan) -> Iterator[Eve
         The event has a required time to fire and a copy has none by the plan's rule.
     """
     variation = {MUST_FIRE: plan.must_fire, NO_FIRE: plan.no_fire}.get(event.label)
-    if event.source != MEASURED or variation is None:
+    if not _is_varied(event) or variation is None:
         return
-    measured = Trace(event.name, -event.physical_decel_g, event.physical_rate_hz, event.first_sample_s)
+    measured = _trace(event)
     for number in range(1, plan.copies + 1):
-        seed = np.random.SeedSequence(plan.seed, spawn_key=(zlib.crc32(event.name.encode()), number))
-        for_factors, for_main, for_safing = (np.random.default_rng(each) for each in seed.spawn(3))
-        scale = float(for_factors.uniform(*variation.scale))
-        stretch = round(float(for_factors.uniform(*variation.stretch)), 3)
-        phase = for_factors.uniform(0.0, 1.0, 1)
+        rng, rngs = _streams(plan.seed, event, number)
+        scale = float(rng.uniform(*variation.scale))
+        stretch = round(float(rng.uniform(*variation.stretch)), 3)
+        phase = rng.uniform(0.0, 1.0, 1)
         varied = time_stretched(scaled(measured, scale), stretch)
-        seen = {}
-        for name, spec, rng in (("main", sensors.main, for_main), ("safing", sensors.safing, for_safing)):
-            box = Tolerances.drawn(spec, 1, rng, phase)
-            frames = sense_frames(varied.decel_g[None, :], varied.rate_hz, spec, box, rng)
-            lost = int(frames.is_lost.sum())
-            said = f"{name} sensor gain {box.gain_error[0]:+.3f}, offset {box.offset_g[0]:+.2f} g"
-            seen[name] = frames.counts_lsb[0], said + (f", {lost} frames lost" if lost else "")
         rttf_s = math.nan
         how: tuple[str, ...] = ()
         if event.label == MUST_FIRE and not math.isnan(event.rttf_s):
@@ -165,25 +188,141 @@ def copies(event: Event, sensors: SensorPair, plan: AugmentPlan) -> Iterator[Eve
                     f"event {event.name!r} scaled by {scale:.3f} and stretched by {stretch:.3f} is labelled must_fire,"
                     f" but has {text}; narrow must_fire.scale or must_fire.stretch of the augmentation"
                 )
-        yield with_changes(
-            event,
-            name=f"{event.name}_v{number:03d}",
-            source=SYNTHETIC,
-            rttf_s=rttf_s,
-            first_sample_s=varied.t0_s + float(phase[0]) / sensors.main.sample_rate_hz,
-            main_lsb=seen["main"][0],
-            safing_lsb=seen["safing"][0],
-            provenance="\n".join(
-                (
-                    f"synthetic; made of the measured {event.name}: scaled by {scale:.3f}, stretched by {stretch:.3f}",
-                    *(said for _, said in seen.values()),
-                    *how,
-                    f"label {event.label}: that of {event.name}, stated to hold in the ranges of the augmentation",
-                )
-            ),
-            physical_decel_g=EMPTY,
-            physical_rate_hz=0.0,
+        boxes = [Tolerances.drawn(spec, 1, stream, phase) for spec, stream in zip(_specs(sensors), rngs, strict=True)]
+        made = f"scaled by {scale:.3f}, stretched by {stretch:.3f}"
+        yield _copy(event, f"v{number:03d}", made, varied, sensors, boxes, rngs, rttf_s, how)
+
+
+def at_corners(event: Event, sensors: SensorPair, plan: AugmentPlan) -> Iterator[Event]:
+    """The event as measured, seen by sensors at every corner of their tolerance boxes: none unless the plan asks.
+
+    Both sensors sit at the same corner of gain, offset, filter and sampling phase, each of its own box.
+
+    Parameters
+    ----------
+    event, sensors, plan
+        As in `copies`.
+    """
+    if not (plan.corners and _is_varied(event)):
+        return
+    vertices = [list(corners(tolerance_box(spec))) for spec in _specs(sensors)]
+    if len(vertices[0]) != len(vertices[1]):
+        raise CorpusError("main and safing sensor differ in which tolerances they have; corners of both do not pair")
+    for number, pair in enumerate(zip(*vertices, strict=True), 1):
+        _, rngs = _streams(plan.seed, event, CORNER_STREAM + number)
+        boxes = [_at(vertex) for vertex in pair]
+        made = f"sensors at corner {number} of {len(vertices[0])} of their tolerances"
+        yield _copy(event, f"c{number:03d}", made, _trace(event), sensors, boxes, rngs, event.rttf_s, ())
+
+
+def with_another(event: Event, added: Sequence[Event], sensors: SensorPair, plan: AugmentPlan) -> Iterator[Event]:
+    """The event with another one added: none unless the plan asks. Label and required time are the event's alone.
+
+    Parameters
+    ----------
+    event : Event
+    added : sequence of Event
+        Measured no-fire events to choose from; the event itself is never added to itself.
+    sensors : SensorPair
+    plan : AugmentPlan
+
+    Raises
+    ------
+    CorpusError
+        There is no other event to add.
+    """
+    if not (plan.superposed and _is_varied(event)):
+        return
+    others = [other for other in added if other.name != event.name]
+    if not others:
+        raise CorpusError(f"event {event.name!r}: there is no other measured no-fire event to add; set superposed = 0")
+    base = _trace(event)
+    for number in range(1, plan.superposed + 1):
+        rng, rngs = _streams(plan.seed, event, ADDED_STREAM + number)
+        other = others[int(rng.integers(len(others)))]
+        delay_s = float(rng.uniform(*plan.added_after_s))
+        phase = rng.uniform(0.0, 1.0, 1)
+        more = _trace(other)
+        more = more if more.rate_hz == base.rate_hz else resample(more, base.rate_hz)
+        both = superposed(base, more, offset_s=delay_s)
+        boxes = [Tolerances.drawn(spec, 1, stream, phase) for spec, stream in zip(_specs(sensors), rngs, strict=True)]
+        made = f"with the measured {other.name} added, contact {1e3 * delay_s:+.1f} ms"
+        yield _copy(event, f"s{number:03d}", made, both, sensors, boxes, rngs, event.rttf_s, ())
+
+
+CORNER_STREAM = 1_000_000
+ADDED_STREAM = 2_000_000
+"""Where the numbers of those copies' seeds begin, beyond any number of a varied copy."""
+
+
+def _is_varied(event: Event) -> bool:
+    """Whether copies of an event are made: it is measured and says what has to happen."""
+    return event.source == MEASURED and event.label in (MUST_FIRE, NO_FIRE)
+
+
+def _trace(event: Event) -> Trace:
+    return Trace(event.name, -event.physical_decel_g, event.physical_rate_hz, event.first_sample_s)
+
+
+def _specs(sensors: SensorPair) -> tuple[SensorSpec, SensorSpec]:
+    return sensors.main, sensors.safing
+
+
+def _streams(seed: int, event: Event, number: int) -> tuple[np.random.Generator, list[np.random.Generator]]:
+    """Random numbers for what is varied, and for the main and the safing sensor."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(zlib.crc32(event.name.encode()), number))
+    varied, main, safing = (np.random.default_rng(each) for each in sequence.spawn(3))
+    return varied, [main, safing]
+
+
+def _at(vertex: dict[str, float]) -> Tolerances:
+    """One sensor whose tolerances are nominal but for those named."""
+    nominal = Tolerances.nominal(1)
+    return with_changes(
+        nominal, **{name: np.array([value]).astype(getattr(nominal, name).dtype) for name, value in vertex.items()}
+    )
+
+
+def _copy(
+    event: Event,
+    suffix: str,
+    made: str,
+    trace: Trace,
+    sensors: SensorPair,
+    boxes: Sequence[Tolerances],
+    rngs: Sequence[np.random.Generator],
+    rttf_s: float,
+    how: tuple[str, ...],
+) -> Event:
+    """A synthetic event of a trace with time zero at the event's contact, seen by both sensors as their boxes say."""
+    counts, said = [], []
+    for name, spec, box, rng in zip(("main", "safing"), _specs(sensors), boxes, rngs, strict=True):
+        frames = sense_frames(trace.decel_g[None, :], trace.rate_hz, spec, box, rng)
+        lost = int(frames.is_lost.sum())
+        counts.append(frames.counts_lsb[0])
+        said.append(
+            f"{name} sensor gain {box.gain_error[0]:+.3f}, offset {box.offset_g[0]:+.2f} g"
+            + (f", {lost} frames lost" if lost else "")
         )
+    return with_changes(
+        event,
+        name=f"{event.name}_{suffix}",
+        source=SYNTHETIC,
+        rttf_s=rttf_s,
+        first_sample_s=trace.t0_s + float(boxes[0].phase[0]) / sensors.main.sample_rate_hz,
+        main_lsb=counts[0],
+        safing_lsb=counts[1],
+        provenance="\n".join(
+            (
+                f"synthetic; made of the measured {event.name}: {made}",
+                *said,
+                *how,
+                f"label {event.label}: that of {event.name}, stated to hold in the ranges of the augmentation",
+            )
+        ),
+        physical_decel_g=EMPTY,
+        physical_rate_hz=0.0,
+    )
 
 
 def _same_sensors(folders: Sequence[Path], corpora: Sequence[Corpus]) -> SensorPair:

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from crumple.errors import ConfigError, SignalError
 from crumple.model.deployed import DeployedModel
-from crumple.signals.augment import corners, superposed
+from crumple.signals.augment import corners, superposed, tolerance_box
 from crumple.signals.corpus import MEASURED, SYNTHETIC, Corpus
 from crumple.signals.criteria import RttfRule
 from crumple.signals.events import MODES, MUST_FIRE, NO_FIRE, PHYSICAL_RATE_HZ, PRETRIGGER_S
 from crumple.signals.families import Pulse, half_sine, haversine, triangle
 from crumple.signals.resample import resample
-from crumple.signals.sensor import N_CORNERS, SensorSpec, Tolerances, sense
+from crumple.signals.sensor import SensorSpec, Tolerances, sense
 from crumple.signals.trace import Trace
 
 from .exact import NEVER
@@ -32,9 +32,6 @@ from .immunity import first_request
 from .judge import ROUNDING_S
 
 Float = NDArray[np.float64]
-
-LAST_PHASE = 0.999
-"""Sampling phase is in [0, 1) of a period; its box is closed just below 1."""
 
 ADDED_MODES = ("rough_road", "abs_braking", "hammer")
 """What is usually added to an event: rough road, braking, a hammer blow."""
@@ -118,16 +115,6 @@ def measured_events(corpus: Corpus) -> list[PhysicalEvent]:
         for event in corpus
         if event.physical_rate_hz > 0 and event.source == MEASURED
     ]
-
-
-def tolerance_box(spec: SensorSpec) -> dict[str, tuple[float, float]]:
-    """The box of ``spec``'s tolerances whose vertices are tried: gain, offset, filter corner, sampling phase."""
-    return {
-        "gain_error": (-spec.gain_tolerance, spec.gain_tolerance),
-        "offset_g": (-spec.offset_tolerance_g, spec.offset_tolerance_g),
-        "corner": (0.0, N_CORNERS - 1.0) if spec.filter_tolerance else (N_CORNERS // 2, N_CORNERS // 2),
-        "phase": (0.0, LAST_PHASE),
-    }
 
 
 def request_time_s(

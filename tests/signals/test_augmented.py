@@ -15,7 +15,7 @@ from crumple.__main__ import main
 from crumple.artefact import Artefact
 from crumple.config import build
 from crumple.errors import ConfigError, CorpusError
-from crumple.signals.augmented import AugmentPlan, Variation, augment_stage, copies
+from crumple.signals.augmented import AugmentPlan, Variation, at_corners, augment_stage, copies, with_another
 from crumple.signals.corpus import MEASURED, SYNTHETIC, Corpus, Event, corpus_stage, read_corpus, write_corpus
 from crumple.signals.criteria import RttfRule, required_ttf_s
 from crumple.signals.sensor import SensorPair, SensorSpec
@@ -174,6 +174,83 @@ def test_ranges_are_checked_with_their_key() -> None:
         build(AugmentPlan, {"must_fire": {"scale": [0.0, 1.0], "stretch": [1, 1]}}, where="a.toml")
     with pytest.raises(ConfigError, match="did you mean 'copies'"):
         build(AugmentPlan, {"copys": 3}, where="a.toml")
+
+
+# -- corners of the tolerances, and two events at once ----------------------------------------------------
+
+TWO_CORNERS = SensorPair(replace(QUIET, gain_tolerance=0.1), replace(QUIET, gain_tolerance=0.05))
+
+
+def test_at_the_corners_each_sensor_has_its_largest_error_and_nothing_else_changes() -> None:
+    original = event("crash", "must_fire")
+    [plain] = copies(original, PERFECT, AugmentPlan(copies=1, must_fire=STILL))
+    found = list(at_corners(original, TWO_CORNERS, AugmentPlan(corners=True)))
+    assert [copy.name for copy in found] == [f"crash_c{n:03d}" for n in (1, 2, 3, 4)]  # two gains, two phases
+    gains = [
+        (copy.main_lsb.sum() / plain.main_lsb.sum(), copy.safing_lsb.sum() / plain.safing_lsb.sum()) for copy in found
+    ]
+    for (first, second), sign in zip(gains, (-1, -1, 1, 1), strict=True):
+        assert first == pytest.approx(1 + 0.1 * sign, abs=0.003) and second == pytest.approx(1 + 0.05 * sign, abs=0.003)
+    assert {copy.rttf_s for copy in found} == {original.rttf_s} and {copy.source for copy in found} == {SYNTHETIC}
+    assert "sensors at corner 1 of 4 of their tolerances" in found[0].provenance
+    assert len({copy.first_sample_s for copy in found}) == 2, "the phase moves the first sample, never the contact"
+
+
+def test_the_corners_of_a_usual_sensor_are_all_sixteen_and_pair_or_are_refused() -> None:
+    assert len(list(at_corners(event("it", "no_fire"), SensorPair(), AugmentPlan(corners=True)))) == 16
+    with pytest.raises(CorpusError, match="do not pair"):
+        list(at_corners(event("it", "no_fire"), SensorPair(SensorSpec(), QUIET), AugmentPlan(corners=True)))
+
+
+def test_two_events_at_once_are_the_sum_of_what_each_gives_alone() -> None:
+    crash, kerb = event("crash", "must_fire"), event("kerb", "no_fire", peak_g=4.0)
+    plan = AugmentPlan(copies=1, superposed=6, must_fire=STILL, no_fire=STILL)
+    [alone], [other] = copies(crash, PERFECT, plan), copies(kerb, PERFECT, plan)
+    found = list(with_another(crash, [crash, kerb], PERFECT, plan))
+    assert [copy.name for copy in found] == [f"crash_s{n:03d}" for n in range(1, 7)]
+    assert len({copy.provenance for copy in found}) == 6
+    for copy in found:
+        total = int(alone.main_lsb.sum()) + int(other.main_lsb.sum())
+        assert int(copy.main_lsb.sum()) == pytest.approx(total, rel=0.005)
+        assert (copy.label, copy.rttf_s, copy.source) == ("must_fire", crash.rttf_s, SYNTHETIC)
+        assert "with the measured kerb added, contact " in copy.provenance
+        delay_s = float(copy.provenance.split("contact ")[1].split(" ms")[0]) * 1e-3
+        assert -0.5 <= delay_s <= 0.5
+        time = copy.first_sample_s + np.arange(copy.main_lsb.size) / 2000
+        if not -0.1 < delay_s < 0.1:  # the kerb stands apart: its lobe lies in its own 80 ms
+            there = (time > delay_s) & (time < delay_s + 0.085)
+            assert int(copy.main_lsb[there].sum()) == pytest.approx(int(other.main_lsb.sum()), rel=0.02)
+
+
+def test_an_event_is_never_added_to_itself_and_without_another_the_plan_is_refused() -> None:
+    kerb = event("kerb", "no_fire", peak_g=4.0)
+    with pytest.raises(CorpusError, match="no other measured no-fire event to add; set superposed = 0"):
+        list(with_another(kerb, [kerb], PERFECT, AugmentPlan(superposed=1)))
+    with pytest.raises(ConfigError, match="the earliest comes first"):
+        build(AugmentPlan, {"added_after_s": [0.5, 0.0]}, where="a.toml")
+
+
+@pytest.mark.parametrize("label", ["grey", "unlabelled"])
+def test_what_has_no_label_to_keep_is_neither_cornered_nor_added_to(label: str) -> None:
+    plan = AugmentPlan(corners=True, superposed=3)
+    it, kerb = event("it", label), event("kerb", "no_fire")
+    assert [*at_corners(it, PERFECT, plan), *with_another(it, [kerb], PERFECT, plan)] == []
+
+
+def test_the_command_makes_corners_and_sums_and_keeps_earlier_copies_as_they_were(
+    parts: list[Path], tmp_path: Path
+) -> None:
+    folders = [*map(str, parts), str(written(tmp_path / "more", event("hole", "no_fire", peak_g=3.0)))]
+    assert main(["augment", *folders, "--out", str(tmp_path / "few"), "--copies", "2"]) == 0
+    wide = ["augment", *folders, "--out", str(tmp_path / "all"), "--copies", "2", "--corners", "--superposed", "2"]
+    assert main(wide) == 0
+    few, everything = ({e.name: e for e in read_corpus(tmp_path / name)[0]} for name in ("few", "all"))
+    assert set(few) < set(everything)
+    for name, kept in few.items():
+        np.testing.assert_array_equal(kept.main_lsb, everything[name].main_lsb)
+    added = set(everything) - set(few)
+    assert {name for name in added if "_c" in name and name.startswith("crash")} == {"crash_c001", "crash_c002"}
+    assert {"crash_s001", "crash_s002", "kerb_s001", "hole_s002"} <= added
 
 
 def test_the_command_counts_by_source_and_label(

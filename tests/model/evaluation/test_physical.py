@@ -18,10 +18,10 @@ from crumple.model.evaluation.physical import (
     request_time_s,
     superposition,
     threshold_map,
-    tolerance_box,
     tolerance_corners,
     verdict,
 )
+from crumple.signals.augment import tolerance_box
 from crumple.signals.events import PHYSICAL_RATE_HZ
 from crumple.signals.generate import CorpusPlan, generate
 from crumple.signals.sensor import SensorSpec
