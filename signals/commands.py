@@ -30,7 +30,7 @@ from .stages import ImportSettings, generate_stage, import_stage
 @click.option(
     "--workers",
     "n_workers",
-    type=click.IntRange(1, n_cores(), clamp=True),
+    type=click.IntRange(min=1),
     help="Processes; more than there are cores counts as all.  [default: all, or 1 for a small plan]",
 )
 @out_option("corpus")
@@ -65,6 +65,7 @@ def generate_command(
         plan = CorpusPlan() if plan_name is None else shipped_plan(plan_name)
     if seed is not None:
         plan = replace(plan, seed=seed)
+    n_workers = None if n_workers is None else min(n_workers, n_cores())
     with progress("generating events", sum(plan.counts.values())) as advance:
         artefact = generate_stage(plan, out, force=force, n_workers=n_workers, advance=advance)
     events = open_corpus(out).table

@@ -20,29 +20,27 @@ missing, 5 undecided, 70 a bug in crumple, 130 interrupted (run the same command
 """
 
 
-def helped(command: click.Command, words: tuple[str, ...]) -> list[str]:
-    """The help of a command, and of those below it, as parts of a page."""
-    parent: click.Context | None = None
-    for word in words[:-1]:
-        parent = click.Context(click.Command(word), info_name=word, parent=parent)
-    context = click.Context(command, info_name=words[-1], parent=parent, terminal_width=WIDTH, max_content_width=WIDTH)
-    parts = [f"## {' '.join(words)}\n\n```text\n{command.get_help(context).rstrip()}\n```\n"]
+def helped(command: click.Command, parent: click.Context, word: str) -> list[str]:
+    """The help of a command, and of those below it, as parts of a page; settings are those of its parent."""
+    context = click.Context(command, info_name=word, parent=parent)
+    parts = [f"## {context.command_path}\n\n```text\n{command.get_help(context).rstrip()}\n```\n"]
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             below = command.get_command(context, name)
             assert below is not None
-            parts += helped(below, (*words, name))
+            parts += helped(below, context, name)
     return parts
 
 
 def page() -> str:
     """The whole page."""
-    context = click.Context(crumple, info_name="crumple")
+    settings = {**crumple.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+    context = click.Context(crumple, info_name="crumple", **settings)
     parts = [HEAD]
     for verb in COMMANDS:
         command = crumple.get_command(context, verb)
         assert command is not None
-        parts += helped(command, ("crumple", verb))
+        parts += helped(command, context, verb)
     return "\n".join(parts)
 
 
