@@ -17,8 +17,10 @@ PHYSICAL_RATE_HZ = 8_000
 
 DT_S = 1.0 / PHYSICAL_RATE_HZ
 PRETRIGGER_S = 0.020
+"""Standstill before first contact; assumed."""
+
 DURATION_S = 0.240
-"""Length of an event unless its mode needs more."""
+"""Length of an event unless its mode needs more; assumed."""
 
 MUST_FIRE = "must_fire"
 NO_FIRE = "no_fire"

@@ -3,6 +3,8 @@
 Labels follow from mode and speed by a stated table, required times from the pulse by the free-flight rule.
 Below the no-fire speed of a mode nothing may fire; above its must-fire speed it must; in between either is allowed.
 
+The ranges of speed that are driven are those of usual calibration programmes, and to be read as assumed.
+
 Every mode draws ``n_events`` events from ``rng``, an event lasts ``duration_s`` seconds from its first sample,
 ``speed_kmh`` is the car's own speed, ``decel_g`` its deceleration from first contact, and ``rttf_s`` the required time
 to fire in seconds from it.

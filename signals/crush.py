@@ -28,6 +28,8 @@ GRID_M: Float = np.linspace(0.0, GRID_END_M, N_GRID)
 """Crush of the car at which its force is tabulated; 3.8 mm a cell, twelve cells to the mean fold."""
 
 N_FOLDS = 8
+"""Most folds of a rail that strike the structure; assumed."""
+
 UNLOADING_EXPONENT = 3.0
 """Force falls as (1 - t/T)^3 on rebound: 30 to 40 ms from largest crush to separation, as in NHTSA test 10146."""
 

@@ -4,7 +4,8 @@ The profile is a sum of sines with random phases whose power follows ``G_d(n) = 
 car is linear, and what reaches the tunnel lengthwise is the wheel force times the slope of the road, through the
 longitudinal bushing. Everything is periodic over the event with no constant part: a road leaves no net velocity.
 The *shape* of the spectrum comes from this physics, the *level* from a stated rms range, because the lengthwise
-coupling of a real suspension varies more than any model of it.
+coupling of a real suspension varies more than any model of it. Ranges that are drawn from without a source named
+(washboard, transport, quarter car, bushing) are those usual in misuse programmes, and all to be read as assumed.
 
 A mode draws ``n_events`` events from ``rng``; ``rule`` gives only crashes a required time, so nothing here reads it.
 """
@@ -41,6 +42,8 @@ CLASS_M3 = {
 """ISO 8608 geometric means of G_d(n0) in m^3; from memory of the standard."""
 
 REFERENCE_CYCLES_PER_M = 0.1
+"""Spatial frequency n0 of ISO 8608."""
+
 SHORTEST_CYCLES_PER_M = 2.83
 """Upper end of the band for which ISO 8608 is stated; from memory of the standard."""
 

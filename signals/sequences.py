@@ -17,7 +17,11 @@ from .misuse import MISUSE, blows, braking_g
 from .trace import Float
 
 LONGEST_GAP_S = 0.500
+"""Usual sequence tests: misuse, then a crash after 0 to 500 ms; assumed."""
+
 CRASH_S = 0.220
+"""How much of the crash is kept: until its rebound is over; assumed."""
+
 SEQUENCE_S = PRETRIGGER_S + LONGEST_GAP_S + CRASH_S
 BEFORE_CRASH = ("underbody_hit", "pothole", "kerb_straight", "hammer")
 
