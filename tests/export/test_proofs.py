@@ -76,7 +76,8 @@ def prove(
 ) -> tuple[int, dict[str, dict[str, Any]]]:
     """Exit code and outcomes by check, from the script run as a stranger would run it."""
     out = folder / "outcomes.json"
-    environment = {"PATH": os.environ["PATH"] if path is None else path, "HOME": str(folder)}
+    # PWD as `crumple export --prove` passes it on: the shell's folder, not the export's.
+    environment = {"PATH": os.environ["PATH"] if path is None else path, "HOME": str(folder), "PWD": str(Path.cwd())}
     done = subprocess.run(
         [
             sys.executable,
