@@ -29,6 +29,9 @@ VERIFY = Path(__file__).resolve().parents[3] / "shared" / "bench" / "verify"
 KINDS = {"a": "balls", "b": "no-fire polytopes", "c": "must-fire corridors"}
 RECORDED = ("highs_milp", "marabou", "marabou_proofs")
 
+HARD_NODES = 5_000
+"""Nodes of a search tree before a query of the hard setting counts as undecided."""
+
 Task = tuple[int, "WholeNet", dict[str, Any]]
 Net = tuple[list[list[float]], list[float], list[float], float]
 
@@ -188,8 +191,8 @@ def tasks() -> list[Task]:
     return found
 
 
-def random_task(n_hidden: int, seed: int) -> Task:
-    """A random net of a size and a ball around a random window, for how time grows."""
+def random_task(n_hidden: int, seed: int, radius: float = 0.1) -> Task:
+    """A random net of a size and a ball of a radius around a random window, for how time grows."""
     rng = np.random.default_rng(seed)
 
     def dyadic(values: Any) -> Any:
@@ -199,7 +202,7 @@ def random_task(n_hidden: int, seed: int) -> Task:
     out = dyadic(rng.normal(size=n_hidden) / np.sqrt(n_hidden))
     centre = rng.uniform(-0.5, 0.5, 32)
     query = {"kind": "s", "id": f"h{n_hidden}-{seed}", "unsafe": ">=", "rows": []}
-    query |= {"lo": dyadic(centre - 0.1), "hi": dyadic(centre + 0.1)}
+    query |= {"lo": dyadic(centre - radius), "hi": dyadic(centre + radius)}
     level = float(np.maximum(np.array(weight) @ centre + bias, 0) @ np.array(out))
     return seed, whole_net((weight, bias, out, float(dyadic(-level - 0.6)))), query
 
@@ -219,6 +222,30 @@ def growth(repeats: int = 20) -> None:
         counts = "/".join(str(sum(a.verdict == v for a in answers)) for v in ("sat", "unsat", "unknown"))
         sizes = statistics.median([a.size for a in answers if a.verdict == "unsat"] or [0])
         line(f"{n_hidden:4d} {counts:>9} {statistics.median(times):8.2f} {max(times):9.1f} {sizes:8.0f}")
+
+
+def hard_growth(repeats: int = 5) -> None:
+    """The same where it is hard: the exact largest output over so wide a box that every node has either sign."""
+    line(
+        "random nets, 32 inputs, exact maximum over a box of radius 1: hidden nodes, decided, median and most leaves, s"
+    )
+    for n_hidden in (8, 12, 16, 24, 32, 40):
+        leaves, times, decided = list[int](), list[float](), 0
+        for seed in range(repeats):
+            _, net, query = random_task(n_hidden, seed, radius=1.0)
+            started = time.perf_counter()
+            found = search(Problem(*_single(problem_of(net, query))), below=None, gap=1.0, max_nodes=HARD_NODES)
+            times.append(time.perf_counter() - started)
+            leaves.append(json.dumps(found.tree).count('"goals"'))
+            decided += float(found.bound) - found.reached <= 2e-4 * (1 + abs(float(found.bound)))
+        line(
+            f"{n_hidden:4d} {decided}/{repeats} {statistics.median(leaves):8.0f} {max(leaves):6d}"
+            f" {statistics.median(times):8.2f} {max(times):8.2f}"
+        )
+
+
+def _single(asked: tuple[checker.Polytope, checker.Goal]) -> tuple[checker.Polytope, list[checker.Goal]]:
+    return asked[0], [asked[1]]
 
 
 def main() -> int:
@@ -262,6 +289,7 @@ def main() -> int:
             theirs = sum(float(row["wall_s"]) for row in rows)
             line(f"recorded {name}: {theirs:.1f} s, {theirs / total:.0f} times ours (another run, same machine type)")
     growth()
+    hard_growth()
     return int(failures > 0)
 
 
