@@ -63,13 +63,16 @@ class Cluster:
     def _client(self) -> Any:
         try:
             import distributed
+            from distributed.comm.addressing import get_address_host_port
         except ImportError as error:
             raise ToolMissingError(
                 f"--scheduler needs distributed ({error}); run: pip install 'crumple[cluster]'"
             ) from error
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its troubles become our one line
         connect: Any = distributed.Client
+        locate: Any = get_address_host_port
         try:
+            locate(self.address)  # a client that cannot read its address lives on for a while, and complains at the end
             return connect(self.address, timeout=CONNECT_S, set_as_default=False, name="crumple")
         except (OSError, ValueError, RuntimeError, TypeError) as error:
             raise WorkersError(

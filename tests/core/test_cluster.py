@@ -202,6 +202,16 @@ def test_a_scheduler_that_cannot_be_reached_is_one_line(
     assert caught.value.exit_code == 4
 
 
+@pytest.mark.parametrize("address", ["", "nonsense", "nonsense://here", "tcp://here:port", "inproc://1/2"])
+def test_what_is_no_address_is_refused_before_a_client_is_made(
+    tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(distributed, "Client", lambda *_, **__: pytest.fail("a client was made"))
+    with pytest.raises(WorkersError, match="no Dask scheduler answers there"):
+        done(Work(bytes.__getitem__, b"", 3), Cluster(address), tmp_path / "j")  # type: ignore[arg-type]
+
+
 def test_distributed_that_is_missing_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ToolMissingError, match=r"pip install 'crumple\[cluster\]'"):
