@@ -114,9 +114,15 @@ def refuse_unproved(payload: dict[str, Any], where: str) -> None:
     if "violated" in verdicts:
         raise CheckFailedError(f"{where}: a requirement is violated; its certificate holds a sequence that shows it")
     if "vacuous" in verdicts:
-        raise CheckFailedError(f"{where}: a requirement is about an empty set, so that nothing is proved")
+        empty = next(row for row in payload["requirements"] if row["verdict"] == "vacuous")
+        raise CheckFailedError(
+            f"{where}: a requirement is about an empty set, so that nothing is proved: {empty['id']}: {empty['detail']}"
+        )
     if "unknown" in verdicts:
-        raise UndecidedError(f"{where}: a requirement is undecided, which counts as not proved")
+        first = next(row for row in payload["requirements"] if row["verdict"] == "unknown")
+        raise UndecidedError(
+            f"{where}: a requirement is undecided, which counts as not proved: {first['id']}: {first['detail']}"
+        )
 
 
 @click.command("check", epilog="Example: crumple check crumple-demo")

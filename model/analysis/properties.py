@@ -25,6 +25,9 @@ Claim = Literal[
 ]  # fmt: skip
 
 TOLERANCE_KEYS = ("gain", "offset_g", "noise_g")
+ADDED_KEYS = ("step_g", "corrupted_samples")
+"""What any sequences may have on top. It only adds to a set, so that no set becomes empty by it."""
+
 REQUIRED_KEYS: dict[str, tuple[str, ...]] = {
     "signals": ("amplitude_g",),
     "recorded": ("counts",),
@@ -34,10 +37,10 @@ REQUIRED_KEYS: dict[str, tuple[str, ...]] = {
     "quiet": ("samples",),
 }
 OPTIONAL_KEYS: dict[str, tuple[str, ...]] = {
-    "signals": ("below_g", "slew_g_per_ms", "velocity_range_kmh", "step_g", "corrupted_samples"),
-    "recorded": TOLERANCE_KEYS,
-    "corridor": ("phase_samples", *TOLERANCE_KEYS),
-    "pulse": TOLERANCE_KEYS,
+    "signals": ("below_g", "slew_g_per_ms", "velocity_range_kmh", *ADDED_KEYS),
+    "recorded": (*TOLERANCE_KEYS, *ADDED_KEYS),
+    "corridor": ("phase_samples", *TOLERANCE_KEYS, *ADDED_KEYS),
+    "pulse": (*TOLERANCE_KEYS, *ADDED_KEYS),
 }
 COUNT_KEYS = ("counts", "lower", "upper")
 FINITE_KINDS = ("recorded", "corridor", "pulse")

@@ -471,6 +471,8 @@ def _whole_samples(subject: _Subject, poly: checker.Polytope, point: Float) -> d
     for _, form in poly.whole[len(poly.samples) :]:  # latents of steps and corruption
         for i in form:
             latents[i] = Fraction(round(latents[i]))
+    if "corrupted_samples" in subject.set:
+        _corrupt_fewest(subject, poly, point, latents)
     base = _bases(poly, latents)
     reach = [abs(form[2 + k]) for k, (_, form) in enumerate(poly.samples)]
     low = [-((r - b) // 1) for b, r in zip(base, reach, strict=True)]
@@ -492,6 +494,18 @@ def _whole_samples(subject: _Subject, poly: checker.Polytope, point: Float) -> d
     last = subject.last_in_time(poly) if subject.by_ms else None
     better = falsify.mended(subject.voter, *curves, last=last)
     return None if better is None else _of_counts(subject, poly, latents, better.tolist())
+
+
+def _corrupt_fewest(subject: _Subject, poly: checker.Polytope, point: Float, latents: list[Fraction]) -> None:
+    """Make the corruption in latents that of as many samples as may be: those that are most corrupted at the point."""
+    n, clamp = len(poly.samples), subject.voter.clamp
+    first = len(poly.box) - 2 * n  # e, then flags, come last
+    latents[first:] = [Fraction(0)] * (2 * n)
+    sound = _bases(poly, latents)
+    budget = int(Fraction(subject.set["corrupted_samples"]))
+    for k in np.argsort(-np.abs(point[first : first + n]), kind="stable")[:budget].tolist():
+        said = max(-clamp, min(clamp, round(sound[k] + Fraction(float(point[first + k])))))
+        latents[first + k], latents[first + n + k] = said - round(sound[k]) + Fraction(0), Fraction(1)
 
 
 def _bases(poly: checker.Polytope, latents: Sequence[Fraction]) -> list[Fraction]:

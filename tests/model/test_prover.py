@@ -274,6 +274,38 @@ def test_fires_by_over_a_corridor_agrees_with_enumeration(seed: int) -> None:
     evidence_holds(model, in_words("fires_by", described, by_ms="2.5"), verdict)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_corrupted_sample_of_a_recorded_event_agrees_with_enumeration(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    model = replace(random_model(40 + seed, n_hidden=3, n_blocks=3), clamp_lsb=6, confirm_votes=2, confirm_window=3)
+    counts = tuple(int(u) for u in rng.integers(-3, 4, 5))
+    asked = in_words("never_requests_fire", {"kind": "recorded", "counts": counts, "corrupted_samples": "1"})
+    fires = any(
+        model.fire_requests(model.outputs(np.array([*counts[:k], said, *counts[k + 1 :]]))).any()
+        for k in range(5)
+        for said in range(-6, 7)
+    )
+    verdict = prove(model, asked)
+    assert isinstance(verdict, Violated if fires else Proved)
+    evidence_holds(model, asked, verdict)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_moving_bias_on_a_recorded_event_agrees_with_enumeration(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    model = replace(random_model(60 + seed, n_hidden=3, n_blocks=3), confirm_votes=2, confirm_window=3)
+    counts = tuple(int(u) for u in rng.integers(-3, 4, 5))
+    asked = in_words("never_requests_fire", {"kind": "recorded", "counts": counts, "step_g": "1/8"})  # two counts
+    biases = [
+        bias for bias in itertools.product(range(-2, 3), repeat=5)
+        if sum(abs(b - a) for a, b in itertools.pairwise((0, *bias))) <= 2
+    ]  # fmt: skip
+    fires = any(model.fire_requests(model.outputs(np.array(counts) + bias)).any() for bias in biases)
+    verdict = prove(model, asked)
+    assert isinstance(verdict, Violated if fires else Proved)
+    evidence_holds(model, asked, verdict)
+
+
 def test_a_tolerance_box_is_proved_up_to_its_radius_and_violated_beyond() -> None:
     # One node that sums four samples: y = sum - 90. Recorded 4 x 30 counts: fires while 120 (1 - gain) > 90.
     model = replace(
