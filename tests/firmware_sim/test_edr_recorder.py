@@ -269,6 +269,44 @@ def test_lost_samples_of_the_record_are_counted(recorder: Recorder) -> None:
     assert event.lost == 3
 
 
+def slow_after_a_blow() -> np.ndarray:
+    """6.1 km/h in 20 ms, then 0.7 in every 20: the event ends, is not kept, and makes 8 km/h in 150 ms after all."""
+    blow, slow = 6.1 / (40 * COUNT_KMH), 0.7 / (40 * COUNT_KMH)
+    wave = np.r_[np.zeros(200), np.full(40, blow), np.full(160, slow), np.zeros(900)]
+    counts: np.ndarray = np.diff(np.floor(np.r_[0.0, np.cumsum(wave)])).astype(np.int16)
+    return counts
+
+
+def test_a_slow_change_after_an_event_that_was_not_kept_is_one_from_the_sample_that_makes_it_severe(
+    recorder: Recorder,
+) -> None:
+    told = ticks(slow_after_a_blow())
+    image = recorder.image_of(told)
+    assert image == ReferenceRecorder(COUNT_G, RATE).image_of(told)
+    (event,) = decode_image(image, "image").events
+    assert 340 < event.zero_tick < 360
+
+
+def fires_for_long(n: int, *, last_blow: int) -> np.ndarray:
+    """FIRE for ``n`` samples, and a second stage at the end of them; a second blow keeps the event from its end."""
+    told = ticks(np.r_[bump(20.0, 60, after=last_blow), bump(20.0, 40, before=0, after=n)])
+    told["current"][200:204, 0] = told["current"][200 + n - 8 : 200 + n - 4, 1] = True
+    told["is_firing"][200 : 200 + n] = told["has_fired"][200:] = True
+    return told
+
+
+def test_a_unit_that_fires_for_longer_than_a_record_closes_it_then_and_times_end_at_their_limit(
+    recorder: Recorder,
+) -> None:
+    for n, last_blow in ((900, 300), (900, 450), (900, 600), (140_000, 300)):
+        told = fires_for_long(n, last_blow=last_blow)
+        image = recorder.image_of(told)
+        if n < 1000:  # the reference takes fractions, and its time
+            assert image == ReferenceRecorder(COUNT_G, RATE).image_of(told)
+        (event, *_) = decode_image(image, "image").events
+        assert event.stage_ms == (0, min((n - 8) // 2, 65_534))
+
+
 def test_ticks_of_another_type_are_refused(recorder: Recorder) -> None:
     with pytest.raises(SignalError, match="expected one row"):
         recorder.image_of(np.zeros(3, np.int16))
