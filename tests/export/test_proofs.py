@@ -222,6 +222,33 @@ def test_a_seeded_fault_fails_the_thorough_check(tmp_path: Path, check: str, fau
     assert (code, outcomes[check]["verdict"]) == (1, "failed"), outcomes[check]["detail"]
 
 
+DUAL_INDEX_TOO_FAR = ("crumple_model.c", "&input[10u]", "&input[12u]")
+DUAL_WRONG_SIGN = ("crumple_model.c", "node1 = CRUMPLE_SMLAD(", "node1 = -CRUMPLE_SMLAD(")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("check", "fault"),
+    [
+        ("tests", DUAL_INDEX_TOO_FAR),
+        ("tests", DUAL_WRONG_SIGN),
+        ("stress", DUAL_INDEX_TOO_FAR),
+        ("stress", DUAL_WRONG_SIGN),
+        ("bmc", DUAL_WRONG_SIGN),
+    ],
+    ids=["tests, index too far", "tests, wrong sign", "stress, index too far", "stress, wrong sign", "bmc, wrong sign"],
+)
+def test_a_seeded_fault_in_the_dual_loop_alone_fails_the_dsp_profile(
+    tmp_path: Path, check: str, fault: tuple[str, str, str]
+) -> None:
+    need(check)
+    folder = package(full_range_model(), tmp_path, DSP)
+    seed_fault(folder, fault)
+    code, outcomes = prove(folder, check)
+    assert (code, outcomes[check]["verdict"]) == (1, "failed"), outcomes[check]["detail"]
+    assert check == "bmc" or "dual products" in outcomes[check]["detail"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("check", ["eva", "tests", "stress"])
 def test_a_doubled_weight_row_overflows_and_is_caught(tmp_path: Path, check: str) -> None:
