@@ -14,6 +14,9 @@ from crumple.errors import CheckFailedError, InputDataError
 
 from .properties import read_requirements
 
+MOST_SENSITIVE = 4
+"""Parameters that `crumple explain` lists as text; JSON has all."""
+
 requirements_option = click.option(
     "--requirements",
     "requirements_path",
@@ -31,12 +34,15 @@ requirements_option = click.option(
 def explain_command(model: Path, corpus: Path, event: str, distance: bool, as_json: bool) -> None:
     """Say why the integers of MODEL fire, or do not, on one EVENT of CORPUS.
 
-    Shows the activation pattern, the exact contribution of every sample, and the exact distance to flipping.
+    Shows the activation pattern, the exact contribution of every sample, the least change of one parameter that turns
+    the vote, and how much noise the verdict is proved to survive, and shown not to.
     """
     from crumple.model.deployed import read_model
     from crumple.signals.corpus import read_corpus
 
+    from . import checker
     from . import explain as module
+    from .sensitivity import parameters
 
     deployed, _ = read_model(model)
     found = [each for each in read_corpus(corpus)[0] if each.name == event]
@@ -71,6 +77,13 @@ def explain_command(model: Path, corpus: Path, event: str, distance: bool, as_js
             for i in sorted(order)
         ),
         ("all other samples", f"{int(told.contributions.sum() - told.contributions[order].sum()):+d}"),
+    ]
+    sensitive = parameters(deployed, module.windows_of(checker.Model(deployed.payload()).main, counts)[told.decisive])
+    document["parameters"] = [asdict(parameter) for parameter in sensitive]
+    rows += [
+        (f"this vote turns if {p.name} goes", f"from {p.value} to {p.value + p.flips_by}")
+        for p in sensitive[:MOST_SENSITIVE]
+        if p.flips_by is not None
     ]
     if distance:
         far = module.distance(deployed, counts)

@@ -28,7 +28,7 @@ SOFTNESS = ((0.3, 0.01), (0.05, 0.001))
 """How far below the largest, relative to its usual size, a group of windows counts at the first and the last step: of
 each descent that is tried."""
 
-MENDED = (1, 10, 40)
+MENDED = (1, 20)
 """At which real sequences that break the claim rounding is mended count by count."""
 
 MOST_CHANGES = 120

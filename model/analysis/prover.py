@@ -34,6 +34,9 @@ MAX_WHOLE_NODES = 150
 MAX_SEARCHES = 160
 """Searches of one requirement before its answer is unknown."""
 
+MOST_MENDED = 6
+"""Points of one requirement whose rounding is mended count by count, which takes as long as a search."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proved:
@@ -98,7 +101,7 @@ class _Subject:
         self.payload = requirement.payload()
         self.claim, self.set, self.by_ms = requirement.claim, self.payload["set"], requirement.by_ms
         self.voter = witness.voter_of(self.model, self.claim)
-        self.searches, self.effort = 0, effort
+        self.searches, self.effort, self.mended = 0, effort, 0
         self.last_try, self.began = True, False
         self.goals: dict[tuple[int, int, bool], checker.Goal] = {}
 
@@ -487,8 +490,9 @@ def _whole_samples(subject: _Subject, poly: checker.Polytope, point: Float) -> d
         found = _of_counts(subject, poly, latents, counts)
         if found is not None:
             return found
-    if poly.rows:  # count by count they would be broken
+    if poly.rows or subject.mended >= MOST_MENDED:  # rows would be broken count by count
         return None
+    subject.mended += 1
     first = [max(a, min(b, round(u))) for a, b, u in zip(low, high, near, strict=True)]
     curves = (np.array(part, dtype=np.int64) for part in (low, high, first))
     last = subject.last_in_time(poly) if subject.by_ms else None

@@ -80,6 +80,7 @@ def test_explain_as_text_names_the_event_and_skips_the_distance_when_told(
     assert main(["explain", written(small_model, tmp_path / "model"), str(folder), name, "--no-distance"]) == 0
     text = capsys.readouterr().out
     assert f"Why {name} (synthetic)" in text and "activation pattern" in text and "flip" not in text
+    assert "this vote turns if output_" in text
 
 
 def test_an_event_that_is_not_there_is_bad_input(
