@@ -41,6 +41,15 @@
   let times = [];
   let event = null;
 
+  // Round numbers from low to high, about four steps of 1, 2 or 5 times a power of ten.
+  function ticks(low, high) {
+    const ten = 10 ** Math.floor(Math.log10((high - low) / 4));
+    const step = [1, 2, 5, 10].map((one) => one * ten).find((one) => (high - low) / one <= 6);
+    const found = [];
+    for (let k = Math.ceil(low / step); k * step <= high; k++) found.push(k * step);
+    return [found, Math.max(0, -Math.floor(Math.log10(step) + 1e-9))];
+  }
+
   // A line chart over time on a canvas, with marks at contact, required time and fire; hovering tells values.
   function chart(pane, title, height, series, span, range) {
     const heading = document.createElement("div");
@@ -51,7 +60,7 @@
     const all = series.flatMap((one) => one[2]);
     const spread = Math.max(...all) - Math.min(...all) || 1;
     const [low, high] = range || [Math.min(...all) - 0.05 * spread, Math.max(...all) + 0.05 * spread];
-    const left = 56, right = 8, top = 6, bottom = 30;
+    const left = 56, right = 16, top = 6, bottom = 30;
     const width = () => canvas.clientWidth;
     const x = (t) => left + ((t - span[0]) / (span[1] - span[0])) * (width() - left - right);
     const y = (v) => top + ((high - v) / (high - low)) * (height - top - bottom);
@@ -73,17 +82,15 @@
         context.stroke();
       };
       context.fillStyle = colour("--soft");
-      for (let k = 0; k <= 4; k++) {
-        const v = low + ((high - low) * k) / 4;
+      const [levels, digits] = ticks(low, high);
+      for (const v of levels) {
         line("--line", [], 1, [[left, y(v)], [width() - right, y(v)]]);
         context.textAlign = "right";
-        context.fillText(v.toFixed(spread < 4 ? 2 : 0), left - 6, y(v) + 4);
+        context.fillText(v.toFixed(digits), left - 6, y(v) + 4);
       }
       context.textAlign = "center";
-      for (let k = 0; k <= 6; k++) {
-        const t = span[0] + ((span[1] - span[0]) * k) / 6;
-        context.fillText(t.toFixed(0), x(t), height - bottom + 14);
-      }
+      const [moments, part] = ticks(span[0], span[1]);
+      for (const t of moments) context.fillText(t.toFixed(part), x(t), height - bottom + 14);
       context.fillText("ms from first contact", (left + width()) / 2, height - 3);
       context.save();
       context.beginPath();
