@@ -37,6 +37,24 @@ FILE = "model.json"
 
 Int64 = NDArray[np.int64]
 
+FINEST_LSB_G, COARSEST_LSB_G = Fraction(1, 10**6), Fraction(1000)
+"""Counts of sensors are between a thousandth and a whole g; what is far outside is a slip of the unit, or hostile."""
+
+MOST_DENOMINATOR = 10**12
+LONGEST_NUMBER = 40
+
+
+def _is_scale(lsb_g: Fraction) -> bool:
+    """Whether a count may stand for so many g."""
+    return FINEST_LSB_G <= lsb_g <= COARSEST_LSB_G and lsb_g.denominator <= MOST_DENOMINATOR
+
+
+def _exact(text: Any) -> Fraction:
+    """A decimal or fraction in text. Raises ModelError for all else: an exponent can ask for gigabytes of digits."""
+    if not isinstance(text, str) or len(text) > LONGEST_NUMBER or "e" in text.lower():
+        raise ModelError("lsb_g is no decimal or fraction in text, such as 1/16")
+    return Fraction(text)
+
 
 @dataclass(frozen=True, slots=True)
 class Arming:
@@ -63,8 +81,8 @@ class Arming:
     hold_samples: int
 
     def __post_init__(self) -> None:
-        if self.lsb_g <= 0 or not 1 <= self.clamp_lsb <= INT16_MAX:
-            raise ModelError(f"arming: lsb_g {self.lsb_g} or clamp {self.clamp_lsb} out of range")
+        if not (_is_scale(self.lsb_g) and 1 <= self.clamp_lsb <= INT16_MAX):
+            raise ModelError(f"arming: lsb_g, or clamp_lsb = {self.clamp_lsb}, out of range")
         if not (1 <= self.window_samples <= 256 and 0 <= self.hold_samples <= 10_000):
             raise ModelError(f"arming: window {self.window_samples} or hold {self.hold_samples} samples out of range")
         if not 1 <= self.threshold_lsb <= INT32_MAX:
@@ -115,7 +133,7 @@ class DeployedModel:
             raise ModelError("hidden_weight: rows differ in length")
         if len(self.hidden_bias) != n_hidden or len(self.output_weight) != n_hidden:
             raise ModelError(f"hidden_bias and output_weight must have {n_hidden} entries each")
-        if not (1 <= self.block_samples <= 64 and 1 <= self.clamp_lsb <= INT16_MAX and self.lsb_g > 0):
+        if not (1 <= self.block_samples <= 64 and 1 <= self.clamp_lsb <= INT16_MAX and _is_scale(self.lsb_g)):
             raise ModelError("block_samples, clamp_lsb or lsb_g out of range")
         if self.sample_rate_hz < 1:
             raise ModelError(f"sample_rate_hz {self.sample_rate_hz}: expected 1 or more")
@@ -258,7 +276,7 @@ class DeployedModel:
         arming = payload["arming"]
         return cls(
             sample_rate_hz=_integer(payload["sample_rate_hz"]),
-            lsb_g=Fraction(payload["lsb_g"]),
+            lsb_g=_exact(payload["lsb_g"]),
             clamp_lsb=_integer(payload["clamp_lsb"]),
             block_samples=_integer(payload["block_samples"]),
             hidden_weight=tuple(tuple(_integer(w) for w in row) for row in payload["hidden_weight"]),
@@ -268,7 +286,7 @@ class DeployedModel:
             confirm_votes=_integer(payload["confirm_votes"]),
             confirm_window=_integer(payload["confirm_window"]),
             arming=Arming(
-                lsb_g=Fraction(arming["lsb_g"]),
+                lsb_g=_exact(arming["lsb_g"]),
                 clamp_lsb=_integer(arming["clamp_lsb"]),
                 window_samples=_integer(arming["window_samples"]),
                 threshold_lsb=_integer(arming["threshold_lsb"]),

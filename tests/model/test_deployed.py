@@ -84,6 +84,8 @@ def test_a_vote_needs_a_positive_output_not_a_zero_one(small_model: DeployedMode
         ({"confirm_votes": 4}, "K <= M"),
         ({"confirm_votes": 0}, "K <= M"),
         ({"lsb_g": Fraction(0)}, "out of range"),
+        ({"lsb_g": Fraction(1, 10**320)}, "out of range"),
+        ({"lsb_g": Fraction(10**320)}, "out of range"),
         ({"sample_rate_hz": 0}, "sample_rate_hz 0: expected 1 or more"),
         ({"output_bias": 2**63}, "more than int64"),
     ],
@@ -107,3 +109,11 @@ def _model() -> DeployedModel:
         2000, Fraction(1, 16), 1920, 2, ((5, 7, 11, 13), (1, 2, 4, 8), (9, -9, 9, -9)), (-2000, -100, 50), (3, 2, -4),
         -5000, 2, 3, Arming(Fraction(1, 4), 480, 4, 100, 6),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("told", ["1e-320", "1e999999999", "1/" + "9" * 60, 0.0625, 5e-324, None])
+def test_a_scale_that_is_no_short_exact_number_is_refused_at_once(small_model: DeployedModel, told: object) -> None:
+    for payload in (small_model.payload() | {"lsb_g": told},
+                    small_model.payload() | {"arming": small_model.payload()["arming"] | {"lsb_g": told}}):  # fmt: skip
+        with pytest.raises(ModelError, match="lsb_g"):
+            DeployedModel.from_payload(payload)
