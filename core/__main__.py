@@ -47,6 +47,10 @@ COMMANDS = {
         "Say which proved set each measured event lies in, and what lies outside.",
     ),
     "kernels": ("crumple.model.analysis.commands", "Draw the matched filters that decide events, count the patterns."),
+    "corridor": (
+        "crumple.model.analysis.profiles_command",
+        "Print a requirement about bi-slope or tipped square pulses.",
+    ),
     "limits": ("crumple.model.analysis.commands", "Find how far each requirement could be pushed."),
     "diff": ("crumple.model.analysis.commands", "Say what changes for each property from one model to another."),
     "export": ("crumple.export.commands", "Print the deployed model as C99 and ONNX."),
