@@ -3,11 +3,13 @@
 Of a page, ``sh`` blocks are run by a shell, a command at a time: each exits 0, or as its comment ``# exits N`` says. A
 ``text`` block holds lines that the commands of the block before printed, in that order: ``…`` stands for anything
 within a line, ``...`` for lines left out, and spaces are as wide as they like. Any other block is written to the file
-that the line above it names.
+that the line above it names. A ``console`` block, its commands behind ``$``, is for reading: only its words are
+checked.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
@@ -15,6 +17,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
@@ -26,7 +29,7 @@ FOLDER = ROOT / "docs" / "tutorial"
 PAGES = sorted(FOLDER.glob("*.md"))
 BLOCK = re.compile(r"(?:^`([^`\n]+)`:\n\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXITS = re.compile(r"\s+# exits (\d+)$")
-PATIENCE_S = 900
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "real"
 
 without_a_shell = pytest.mark.skipif(sys.platform == "win32", reason="the pages speak to a POSIX shell")
 
@@ -54,10 +57,11 @@ def blocks(page: Path) -> list[Block]:
 
 
 def commands(block: Block) -> list[Line]:
-    """The commands of an ``sh`` block; a line that ends in a backslash goes on."""
+    """The commands of an ``sh`` or ``console`` block; a line that ends in a backslash goes on."""
     found = []
-    for line in block.text.replace("\\\n", " ").splitlines():
-        if line.strip():
+    for written in block.text.replace("\\\n", " ").splitlines():
+        line = written.removeprefix("$ ")
+        if line.strip() and (block.language == "sh" or line != written):
             exits = EXITS.search(line)
             found.append(Line(EXITS.sub("", line), int(exits[1]) if exits else 0))
     return found
@@ -102,7 +106,6 @@ class Shell:
             env=self.environment,
             capture_output=True,
             encoding="utf-8",
-            timeout=PATIENCE_S,
             check=False,
         )
         assert done.returncode == line.code, f"{line.command}: exits {done.returncode}\n{done.stdout}{done.stderr}"
@@ -120,7 +123,7 @@ def follow(page: Path, shell: Shell) -> None:
         elif block.language == "text":
             missing = shown_but_not_said(block.text, said)
             assert not missing, f"{page.name}: shows\n{missing}\nbut what was said is\n{said}"
-        else:
+        elif block.language != "console":
             assert block.file, f"{page.name}: no line says which file this is:\n{block.text}"
             (shell.folder / block.file).parent.mkdir(parents=True, exist_ok=True)
             (shell.folder / block.file).write_text(block.text, encoding="utf-8")
@@ -128,7 +131,7 @@ def follow(page: Path, shell: Shell) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_command_and_option_of_the_page_exists(page: Path) -> None:
-    lines = [line for block in blocks(page) if block.language == "sh" for line in commands(block)]
+    lines = [line for block in blocks(page) if block.language in ("sh", "console") for line in commands(block)]
     ours = [words for line in lines if (words := shlex.split(line.command))[:1] == ["crumple"]]
     assert ours
     for words in ours:
@@ -153,3 +156,21 @@ def test_lines_that_are_shown_are_looked_for_in_order() -> None:
 @without_a_shell
 def test_the_ten_minutes_are_as_told(tmp_path: Path) -> None:
     follow(FOLDER / "ten-minutes.md", Shell(tmp_path))
+
+
+@pytest.mark.slow
+@without_a_shell
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared recordings are not here")
+def test_recordings_of_a_programme_become_a_report_as_told(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    made_here().write_recordings(SHARED, shell.folder / "recordings")
+    follow(FOLDER / "your-own-recordings.md", shell)
+
+
+def made_here() -> ModuleType:
+    """The module beside this one that makes the folder of recordings; tests are no package to import it from."""
+    spec = importlib.util.spec_from_file_location("made_here", Path(__file__).with_name("recordings_of_a_programme.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
