@@ -11,7 +11,7 @@ from crumple.artefact import Artefact, Json, Stage, canonical_json, write_bytes
 from crumple.errors import CorpusError
 from crumple.export.exported import read_export
 from crumple.progress import Advance, quietly
-from crumple.signals.corpus import MEASURED, Corpus, Event, read_corpus
+from crumple.signals.corpus import Corpus, Event, read_corpus
 from crumple.signals.sensor import SensorPair
 from crumple.toolchain import find_compiler
 
@@ -61,7 +61,8 @@ def simulate_stage(
     stage = Stage(out, FILE, SCHEMA, parents, {})
 
     def work(folder: Path) -> Json:
-        outcomes, timelines, drawn = [], {}, set()
+        outcomes, timelines = [], {}
+        examples = {event.name for event in corpus.examples}
         arming = ArmingEvidence(ArmingRule.of_export(export.payload["model"]))
         with tempfile.TemporaryDirectory(prefix="crumple-", ignore_cleanup_errors=True) as build:
             controller = Controller(build_controller(export_folder, Path(build), compiler))
@@ -69,8 +70,7 @@ def simulate_stage(
                 timeline = controller.run(event.main_lsb, event.safing_lsb)
                 outcomes.append(outcome(event, timeline, corpus.sample_period_s))
                 arming.add(event, timeline, outcomes[-1])
-                if event.source == MEASURED or event.mode not in drawn:
-                    drawn.add(event.mode)
+                if event.name in examples:
                     timelines[event.name] = _traces(event, timeline, corpus)
                 if done % 64 == 0:
                     advance(done, event.mode)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crumple.artefact import Artefact, Json, Stage, canonical_json, envelope, read_artefact, sha256_file, write_bytes
+from crumple.artefact import Artefact, Json, Stage, canonical_json, envelope, read_artefact, sha256_bytes, write_bytes
 from crumple.config import plain
 from crumple.errors import InputDataError
 from crumple.journal import open_journal
@@ -186,14 +186,35 @@ def write_verdict(
         The row, with the certificate's size.
     """
     payload = {key: value for key, value in row.items() if key not in ("verdict", "detail")}
-    property_file = folder / f"{row['id']}.property.json"
-    write_bytes(property_file, envelope(PROPERTY_SCHEMA, payload))
     if certificate is None:
+        write_bytes(folder / f"{row['id']}.property.json", envelope(PROPERTY_SCHEMA, payload))
         return row
-    parents = {"model": model_sha256, "property": sha256_file(property_file)}
+    return {**row, "certificate_bytes": write_proof(folder, model_sha256, payload, certificate)}
+
+
+def write_proof(folder: Path, model_sha256: str, described: dict[str, Any], certificate: dict[str, Any]) -> int:
+    """Write a property and its certificate into a folder, named by the property's id, as ``crumple check`` reads them.
+
+    Parameters
+    ----------
+    folder : Path
+    model_sha256 : str
+        Of the model's file.
+    described : dict
+        The requirement's payload.
+    certificate : dict
+
+    Returns
+    -------
+    int
+        Bytes of the certificate's file.
+    """
+    asked = envelope(PROPERTY_SCHEMA, described)
+    parents = {"model": model_sha256, "property": sha256_bytes(asked)}
     document = envelope(CERTIFICATE_SCHEMA, certificate, parents=parents)
-    write_bytes(folder / f"{row['id']}.certificate.json", document)
-    return {**row, "certificate_bytes": len(document)}
+    write_bytes(folder / f"{described['id']}.property.json", asked)
+    write_bytes(folder / f"{described['id']}.certificate.json", document)
+    return len(document)
 
 
 def verdicts(rows: list[dict[str, Any]]) -> dict[str, Any]:

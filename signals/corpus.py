@@ -114,6 +114,12 @@ class Corpus:
         """Seconds between counts."""
         return float(self.sensors.main.sample_period_s)
 
+    @property
+    def examples(self) -> tuple[Event, ...]:
+        """Events to look at one by one: every measured one, and the first of every other mode."""
+        first = {event.mode: event.name for event in reversed(self.events)}
+        return tuple(e for e in self.events if e.source == MEASURED or e.name == first[e.mode])
+
 
 TEXT_COLUMNS = ("name", "mode", "source", "label", "provenance", "severity")
 NUMBER_COLUMNS = ("rttf_s", "speed_kmh", "first_sample_s", "physical_rate_hz")

@@ -10,7 +10,7 @@ import click
 
 from crumple.cli import config_option, emit, force_option, json_option, log, out_option, progress, table
 from crumple.config import build, read_toml
-from crumple.errors import CheckFailedError, InputDataError
+from crumple.errors import CheckFailedError, ConfigError, InputDataError
 
 from .properties import read_requirements
 
@@ -28,41 +28,84 @@ requirements_option = click.option(
 @click.command("explain", epilog="Example: crumple explain crumple-demo/model crumple-demo/corpus kerb_00003")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("corpus", type=click.Path(path_type=Path))
-@click.argument("event")
+@click.argument("event", required=False)
 @click.option("--distance/--no-distance", default=True, help="Also prove how much noise the verdict survives (slow).")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write for the report: of EVENT, or else of every measured event and the first of each other mode.",
+)
+@force_option
 @json_option
-def explain_command(model: Path, corpus: Path, event: str, distance: bool, as_json: bool) -> None:
+def explain_command(
+    model: Path, corpus: Path, event: str | None, distance: bool, out: Path | None, force: bool, as_json: bool
+) -> None:
     """Say why the integers of MODEL fire, or do not, on one EVENT of CORPUS.
 
     Shows the activation pattern, the exact contribution of every sample, the least change of one parameter that turns
-    the vote, and how much noise the verdict is proved to survive, and shown not to.
+    the vote, and how much noise the verdict is proved to survive, and shown not to. With --out, writes it to a folder,
+    with proofs that `crumple check` re-checks.
     """
+    if out is not None:
+        _write_explanations(model, corpus, event, out, distance=distance, force=force, as_json=as_json)
+    elif event is not None:
+        _explain_one(model, corpus, event, distance=distance, as_json=as_json)
+    else:
+        raise ConfigError("name an EVENT to explain, or add --out FOLDER to write those that the report shows")
+
+
+def _write_explanations(
+    model: Path, corpus: Path, event: str | None, out: Path, *, distance: bool, force: bool, as_json: bool
+) -> None:
+    from .explanations import explanations_stage
+
+    with progress("explain", 100) as advance:
+        names = () if event is None else (event,)
+        artefact = explanations_stage(model, corpus, out, names, distance=distance, force=force, advance=advance)
+    told = artefact.payload["events"]
+    rows = [
+        (
+            one["name"],
+            one["source"],
+            "never" if one["fired_at_ms"] is None else f"{one['fired_at_ms']:.1f} ms",
+            f"{one['explained_at_ms']:.1f} ms",
+            *_distance_cells(one["distance"]),
+        )
+        for one in told
+    ]
+    header = ("event", "source", "fires at", "explained at", "proved up to", "flips at")
+    text = table(f"{len(told)} events explained; see {out}", header, rows)
+    emit({"explanations": told, "out": str(out)}, text, as_json=as_json)
+
+
+def _distance_cells(far: dict[str, Any] | None) -> tuple[str, str]:
+    """The two ends of a distance in words."""
+    if far is None:
+        return "not asked", "not asked"
+    holds, flips, lsb_g = far["holds_lsb"], far["flips_lsb"], far["lsb_g"]
+    kept = "nothing proved" if holds < 0 else f"{holds} counts ({holds * lsb_g:g} g)"
+    return kept, "not found" if flips is None else f"{flips} counts ({flips * lsb_g:g} g)"
+
+
+def _explain_one(model: Path, corpus: Path, event: str, *, distance: bool, as_json: bool) -> None:
     from crumple.model.deployed import read_model
     from crumple.signals.corpus import read_corpus
 
     from . import checker
     from . import explain as module
+    from .explanations import distance_json, explained, named
     from .sensitivity import parameters
 
     deployed, _ = read_model(model)
-    found = [each for each in read_corpus(corpus)[0] if each.name == event]
-    if not found:
-        raise InputDataError(f"{corpus}: holds no event {event!r}")
-    counts = found[0].main_lsb
+    found = named(read_corpus(corpus)[0], event, corpus)
+    counts = found.main_lsb
     told = module.explain(deployed, counts)
     period_ms = 1e3 / deployed.sample_rate_hz
-    start_ms = 1e3 * found[0].first_sample_s
+    start_ms = 1e3 * found.first_sample_s
     document: dict[str, Any] = {
         "event": event,
-        "source": found[0].source,
-        "label": found[0].label,
-        "fired_at_ms": None if told.fired_at is None else start_ms + told.fired_at * period_ms,
-        "explained_at_ms": start_ms + told.decisive * period_ms,
-        "y": int(told.y[told.decisive]),
-        "pattern": told.pattern,
-        "constant": told.constant,
+        **explained(deployed, found, told),
         "kernel": told.kernel.tolist(),
-        "contributions": told.contributions.tolist(),
         "y_trace": told.y.tolist(),
     }
     order = sorted(range(told.kernel.size), key=lambda i: -abs(int(told.contributions[i])))[:8]
@@ -86,17 +129,10 @@ def explain_command(model: Path, corpus: Path, event: str, distance: bool, as_js
         if p.flips_by is not None
     ]
     if distance:
-        far = module.distance(deployed, counts)
-        document["distance"] = {
-            "holds_lsb": far.holds_lsb,
-            "flips_lsb": far.flips_lsb,
-            "lsb_g": far.lsb_g,
-            "flipped_by": list(far.counts),
-        }
-        flips = "not found" if far.flips_lsb is None else f"{far.flips_lsb} counts ({far.flips_lsb * far.lsb_g:g} g)"
-        rows.append(("verdict proved to stay up to", f"{far.holds_lsb} counts ({far.holds_lsb * far.lsb_g:g} g)"))
-        rows.append(("and shown to flip at", flips))
-    emit(document, table(f"Why {event} ({found[0].source})", ("what", "value"), rows), as_json=as_json)
+        document["distance"] = distance_json(module.distance(deployed, counts))
+        holds, flips = _distance_cells(document["distance"])
+        rows += [("verdict proved to stay up to", holds), ("and shown to flip at", flips)]
+    emit(document, table(f"Why {event} ({found.source})", ("what", "value"), rows), as_json=as_json)
 
 
 @click.command("firemap", epilog="Example: crumple firemap model --corpus corpus --out firemap")

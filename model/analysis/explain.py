@@ -68,14 +68,17 @@ class Distance:
     lsb_g : float
     counts : tuple of int
         The nearest sequence found that flips the verdict.
+    requirement : Requirement or None
+        What is proved at ``holds_lsb``; None if nothing is.
     proof : dict or None
-        Certificate at ``holds_lsb``.
+        Its certificate.
     """
 
     holds_lsb: int
     flips_lsb: int | None
     lsb_g: float
     counts: tuple[int, ...]
+    requirement: Requirement | None
     proof: dict[str, Any] | None
 
 
@@ -181,7 +184,7 @@ def distance(model: DeployedModel, counts: NDArray[Any], *, most_lsb: int = 256,
     flipped = tuple(broken[1].certificate["witness"]["counts"]) if broken else ()
     return Distance(
         held[0] if held else -1, broken[0] if broken else None, float(voter.lsb_g), flipped,
-        held[1].certificate if held else None,
+        asked(held[0]) if held else None, held[1].certificate if held else None,
     )  # fmt: skip
 
 

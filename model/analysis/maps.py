@@ -12,19 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from crumple.artefact import Artefact, Json, Stage, envelope, sha256_bytes, write_bytes
+from crumple.artefact import Artefact, Json, Stage, write_bytes
 from crumple.config import STRICT, plain
 from crumple.errors import CorpusError
 from crumple.model import deployed
 from crumple.model.deployed import DeployedModel, read_model
-from crumple.model.stages import CERTIFICATE_SCHEMA
+from crumple.model.stages import write_proof
 from crumple.progress import Advance, quietly
 from crumple.signals.criteria import RttfRule
 
 from .bursts import BurstPlan, BurstProof, burst_grid, burst_map
 from .firemap import FIRES, NEVER, UNDECIDED, Block, FireMapPlan, StripMap, grid
 from .journal import Journal
-from .properties import SCHEMA as PROPERTY_SCHEMA
 from .properties import Requirement
 from .pulses import required_ms, sampled_pulse
 
@@ -299,7 +298,7 @@ def write_maps(
     write_bytes(folder / deployed.FILE, artefact.path.read_bytes())
     found: list[Block | BurstProof] = [*maps.blocks, *maps.bursts]
     for proof in found:
-        _write_proof(folder, artefact.sha256, proof.requirement, proof.certificate)
+        write_proof(folder, artefact.sha256, proof.requirement.payload(), proof.certificate)
     rule_cells = None if rule is None else rule_grid(model, rule, plan.pulses)
     cells, bursts = grid(plan.pulses, maps.blocks), burst_grid(model, plan.bursts, maps.bursts)
     pulses = pulses_figure(model, plan.pulses, cells, rule_cells, "" if rule is None else rule.name)
@@ -321,12 +320,3 @@ def write_maps(
 def totals(cells: NDArray[np.str_]) -> dict[str, int]:
     """Cells of each verdict among ``cells``."""
     return {name: int((cells == name).sum()) for name in (FIRES, NEVER, UNDECIDED)}
-
-
-def _write_proof(folder: Path, model_sha256: str, requirement: Requirement, certificate: dict[str, Any]) -> None:
-    described = envelope(PROPERTY_SCHEMA, requirement.payload())
-    write_bytes(folder / f"{requirement.id}.property.json", described)
-    parents = {"model": model_sha256, "property": sha256_bytes(described)}
-    write_bytes(
-        folder / f"{requirement.id}.certificate.json", envelope(CERTIFICATE_SCHEMA, certificate, parents=parents)
-    )

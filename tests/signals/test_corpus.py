@@ -185,3 +185,10 @@ def test_an_empty_corpus_and_two_events_of_one_name_are_refused() -> None:
 
 def test_the_sample_period_is_that_of_the_main_sensor() -> None:
     assert corpus().sample_period_s == 0.0005
+
+
+def test_examples_are_every_measured_event_and_the_first_of_each_other_mode() -> None:
+    rest = [event("a", mode="x"), event("b", mode="x"), event("c", mode="y"), event("d", mode="y")]
+    measured = [event("m", mode="y", source=MEASURED), event("n", mode="z", source=MEASURED)]
+    shown = corpus(*rest[:3], *measured, rest[3]).examples
+    assert [one.name for one in shown] == ["a", "c", "m", "n"]
