@@ -218,10 +218,11 @@ def polytope(voter: Voter, claim: str, described: Any, length: int) -> Polytope:
                 samples.append(((bottom + top) / 2, {2 + k: (top - bottom) / 2}))
         length, real, box = len(curve), len(curve) + len(curve[0]), [(-1, 1)] * (len(curve) + len(curve[0]))
     if "slew_g_per_ms" in parts:  # |s_k - s_(k-1)| <= slew
+        need(kind == "signals", "slew_g_per_ms belongs to signals: it could leave nothing of another set")
         slew = int(counts("slew_g_per_ms", Fraction(1000, voter.rate)))
-        for (start, old), (stop, new) in pairwise(samples):
+        for (_, old), (_, new) in pairwise(samples):
             rise = {i: new.get(i, 0) - old.get(i, 0) for i in new | old}
-            rows += [({i: s * a for i, a in rise.items()}, slew - s * (stop - start)) for s in (1, -1)]
+            rows += [({i: s * a for i, a in rise.items()}, slew) for s in (1, -1)]
     if "step_g" in parts:  # u = s + o; latents: the rises, then the falls of o, which add up to no more than the step
         step, first = int(counts("step_g")), len(box)
         box = box + [(0, step)] * (2 * length)

@@ -211,6 +211,12 @@ def test_a_larger_set_is_not_proved_by_the_same_tree(tmp_path: Path, small_model
     assert "does not exclude" in reasons(tmp_path)[0]
 
 
+def test_a_set_that_could_be_left_empty_is_refused(small_model: DeployedModel) -> None:
+    described = {"kind": "corridor", "lower": [0, 100], "upper": [0, 100], "slew_g_per_ms": "1"}
+    with pytest.raises(checker.Rejected, match="belongs to signals"):
+        checker.polytope(checker.Model(small_model.payload()).main, "never_requests_fire", described, 0)
+
+
 def test_a_property_without_certificate_is_not_passed_over(proof: dict[str, Path]) -> None:
     proof["certificate"].unlink()
     ((_, verdict, told),) = checker.check_folder(proof["model"].parent)
