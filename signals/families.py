@@ -1,9 +1,9 @@
 """Analytic pulse families: shapes whose velocity change is known in closed form.
 
 Proofs and tests use them because nothing about them is approximate: half-sine, haversine and symmetric triangle as
-sets of the kind ``pulse``, bi-slope and tipped square waves as the corridors of ``crumple corridor``. All return deceleration in g on a time axis
-and are zero outside ``[0, duration]``. Levels are ``peak_g``, durations ``duration_s`` in seconds, both positive;
-in the formulae A and T.
+sets of the kind ``pulse``, bi-slope and tipped square waves as the corridors of ``crumple corridor``. All return
+deceleration in g on a time axis and are zero outside ``[0, duration]``. Levels are ``peak_g``, durations
+``duration_s`` in seconds, both positive; in the formulae A and T.
 """
 
 from __future__ import annotations
