@@ -19,12 +19,26 @@ PROJECT_FILE = "crumple.toml"
 MANIFEST = "corpus.json"
 TIMELINES = "timelines.json"
 
+EXPLANATIONS = "crumple.explanations"
+
+
+def explanation_folder(corpus: str) -> str:
+    """Where the explanations of a ``corpus`` lie unless the user chose another folder."""
+    return "explanation" if corpus == "corpus" else f"explanation-{corpus}"
+
+
+def explanation_command(corpus: str) -> str:
+    """What explains the events of a ``corpus`` that the report shows."""
+    return f"crumple explain model {corpus} --out {explanation_folder(corpus)}"
+
+
 COMMANDS = {
     "crumple.firemap": "crumple firemap model --out firemap",
     "crumple.faults": "crumple faults export corpus --out faults",
     "crumple.campaign": "crumple campaign PLAN.toml --out campaign",
     "crumple.target": "crumple target export corpus --out target",
     "crumple.kernels": "crumple kernels model corpus --out kernels",
+    EXPLANATIONS: explanation_command("corpus"),
 }
 """What makes the artefacts in further folders, by schema without its version."""
 
@@ -146,7 +160,7 @@ def read_project(folder: Path) -> Project:
     perhaps = (TEST_CORPUS, EVALUATION, coverage_of(recordings))
     sources += [source for source in perhaps if (folder / source.name).is_dir()]
     known = {source.name for source in sources}
-    others = list(_others(folder, known))
+    others = list(_others(folder, known, recordings))
     sources += others
     if not any((folder / source.name / source.document).is_file() for source in sources):
         first = SOURCES[0]
@@ -172,7 +186,8 @@ def read_project(folder: Path) -> Project:
         reason = _stale(source.name, artefacts, recordings)
         if reason and source.name in artefacts:
             text = f"{source.name}/{source.document} is stale: {reason}"
-            troubles[source.name] = Trouble(source.name, "stale", text, _mend(source, whole, force=not whole))
+            mend = _mend(source, whole, force=not (whole and source.is_in_chain))
+            troubles[source.name] = Trouble(source.name, "stale", text, mend)
     ordered = tuple(troubles[source.name] for source in sources if source.name in troubles)
     return Project(folder, artefacts, ordered, recordings, tuple(other.name for other in others))
 
@@ -195,9 +210,10 @@ def _mend(source: Source, whole_project: bool, *, force: bool) -> str:
     return f"{source.command}{' --force' if force else ''}"
 
 
-def _others(folder: Path, known: set[str]) -> Iterator[Source]:
+def _others(folder: Path, known: set[str], recordings: tuple[str, ...]) -> Iterator[Source]:
     """Artefacts in further folders, one a folder, told by their documents' own schema."""
     found: dict[str, Source] = {}
+    of_recordings = {explanation_folder(name): explanation_command(name) for name in recordings}
     for path in sorted(folder.glob("*/*.json")):
         name = path.parent.name
         if name in known or name.startswith("."):
@@ -212,7 +228,10 @@ def _others(folder: Path, known: set[str]) -> Iterator[Source]:
         if not isinstance(schema, str) or not schema.startswith("crumple."):
             continue
         if name not in found or found[name].schema.partition("/")[0] in PARTS:
-            command = COMMANDS.get(schema.partition("/")[0], f"crumple --help, for what makes {schema}")
+            stem = schema.partition("/")[0]
+            command = COMMANDS.get(stem, f"crumple --help, for what makes {schema}")
+            if stem == EXPLANATIONS:
+                command = of_recordings.get(name, command)
             found[name] = Source(name, path.name, schema, command, is_in_chain=False)
     known.update(found)
     yield from found.values()

@@ -138,6 +138,7 @@
         event.vote[k] ? "votes to fire" : "votes not to fire",
         event.fire_request[k] ? "fire requested" : "no request", event.armed[k] ? "armed" : "not armed");
     }
+    if (event.contribution) parts.push("contribution " + event.contribution[k].toFixed(3) + " of the largest");
     told.textContent = event.summary + " \u2014 " + parts.join(", ");
   }
 
@@ -145,7 +146,7 @@
     if (e.id) return "Counterexample of " + e.id + ", made by the prover";
     const fate = e.ttf_ms === null ? "did not fire" : "fired at " + e.ttf_ms.toFixed(1) + " ms";
     const due = e.rttf_ms === null ? "" : ", required by " + e.rttf_ms.toFixed(1) + " ms";
-    return e.name + " (" + e.source + ", " + e.label.replace("_", "-") + ") " + fate + due + ": " + e.verdict;
+    return e.name + " (" + e.source + ", " + e.label.replace("_", "-") + ") " + fate + due + ": " + e.verdict + "; " + e.keeps;
   }
 
   const choices = [...data.events, ...data.witnesses];
@@ -159,19 +160,22 @@
   function show() {
     for (const one of charts) one.destroy();
     event = choices[Number(pick.value)];
-    event = { rttf_ms: null, ttf_ms: null, first_ms: 0, ...event };
+    event = { rttf_ms: null, ttf_ms: null, first_ms: 0, explained_ms: null, ...event };
     event.summary = summary(event);
     times = event.main_g.map((_, k) => event.first_ms + k * event.period_ms);
     slider.max = times.length - 1;
-    // What matters of a crash is in its first 100 ms; what the prover made is shown whole.
+    // What matters of a crash is in its first 100 ms, and where it was explained; what the prover made is shown whole.
     const last = times[times.length - 1];
-    const span = event.y ? [Math.max(times[0], -20), Math.min(last, 100)] : [times[0], last];
+    const span = event.y ? [Math.max(times[0], -20), Math.min(last, Math.max(100, event.explained_ms + 20))] : [times[0], last];
     charts = [chart(panes[0], "deceleration (g)", 240, [["main sensor", "--focus", event.main_g], ...(event.y ? [["safing sensor", "--soft", event.safing_g]] : [])], span)];
     if (event.y) {
       charts.push(chart(panes[1], "net output (1 is its largest magnitude; above 0 is a vote)", 180, [["net output", "--accent", event.y]], span, [-1.05, 1.05]));
       charts.push(chart(panes[2], "decision (1 is yes)", 150, [["vote", "--accent", event.vote, true], ["fire request", "--bad", event.fire_request, true], ["armed", "--open", event.armed, true]], span, [-0.1, 1.15]));
     }
-    const when = event.ttf_ms === null ? event.rttf_ms : event.ttf_ms;
+    if (event.contribution) {
+      charts.push(chart(panes[3], "contribution of each sample to the explained window (1 is the largest)", 180, [["contribution", "--focus", event.contribution, true]], span, [-1.05, 1.05]));
+    }
+    const when = event.ttf_ms ?? event.rttf_ms ?? event.explained_ms;
     const k = when === null ? 0 : times.findIndex((t) => t >= when - 1e-9);
     say(Math.max(0, k));
   }

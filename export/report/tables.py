@@ -9,7 +9,7 @@ from typing import Any
 from crumple.artefact import Artefact
 
 from .further import further
-from .project import Project, coverage_command
+from .project import EXPLANATIONS, Project, coverage_command, explanation_command, explanation_folder
 from .statements import simulations
 
 
@@ -132,13 +132,18 @@ def event_rows(project: Project, *, measured: bool) -> list[dict[str, Any]]:
 def explorer_events(project: Project) -> list[dict[str, Any]]:
     """Traces of ``project`` for the event explorer: measured events first, then one of each synthetic mode.
 
-    The net's output is scaled by its largest magnitude; accelerations are rounded to 1/1000 g for display.
+    The net's output is scaled by its largest magnitude, and so are contributions; accelerations are rounded to 1/1000 g
+    for display.
     """
     found = []
-    for name, _ in simulations(project):
+    told = _explanations(project)
+    for name, corpus in simulations(project):
+        mends = [trouble.mend for trouble in project.told(explanation_folder(corpus))]
+        command = mends[0] if mends else explanation_command(corpus)
         outcomes = {event["name"]: event for event in project.payload(name)["events"]}
         for event, line in sorted(project.timelines(name).items()):
             top = max(map(abs, line["y"]), default=0) or 1
+            why = told.get((project.artefacts[name].parents["corpus"], event))
             found.append(
                 {
                     **outcomes[event],
@@ -150,9 +155,48 @@ def explorer_events(project: Project) -> list[dict[str, Any]]:
                     "vote": [int(value > 0) for value in line["y"]],
                     "fire_request": line["fire_request"],
                     "armed": line["armed"],
+                    "explained_ms": None if why is None else why["explained_at_ms"],
+                    "contribution": None if why is None else _contribution(why, line),
+                    "keeps": _keeps(why, command),
                 }
             )
     return sorted(found, key=lambda event: event["source"] != "measured")
+
+
+def _explanations(project: Project) -> dict[tuple[str, str], dict[str, Any]]:
+    """What is explained, by the corpus (its SHA-256) and the event's name. Of another model than lies here: nothing."""
+    believed = [project.artefacts[n] for n in project.others if n in project.artefacts and not project.told(n)]
+    return {
+        (artefact.parents["corpus"], event["name"]): event
+        for artefact in believed
+        if artefact.schema == f"{EXPLANATIONS}/1"
+        for event in artefact.payload["events"]
+    }
+
+
+def _contribution(why: dict[str, Any], line: dict[str, Any]) -> list[float]:
+    """What each sample of a timeline adds to the output at the end of the explained window; zero outside of it.
+
+    Samples of the window before the first one of the timeline are at rest and add nothing.
+    """
+    parts = why["contributions"]
+    top = max(map(abs, parts), default=0) or 1
+    start = round((why["explained_at_ms"] - line["first_sample_s"] * 1e3) / why["period_ms"]) - len(parts) + 1
+    return [round(parts[k] / top, 4) if 0 <= k < len(parts) else 0.0 for k in range(-start, len(line["y"]) - start)]
+
+
+def _keeps(why: dict[str, Any] | None, command: str) -> str:
+    """How much noise an event's verdict is proved to survive, or the ``command`` that finds it."""
+    if why is None or why["distance"] is None:
+        missing = "contributions and distance to flipping" if why is None else "distance to flipping"
+        return f"{missing} not made ({command})"
+    far = why["distance"]
+    holds, flips, lsb_g = far["holds_lsb"], far["flips_lsb"], far["lsb_g"]
+    kept = f"proved to keep its verdict under noise up to {holds * lsb_g:g} g on every sample"
+    turned = "what turns it was not found" if flips is None else f"{flips * lsb_g:g} g turns it"
+    if flips is not None and flips - holds > 1:
+        turned += ", what lies between is undecided"
+    return f"{kept if holds >= 0 else 'not proved to keep its verdict'}; {turned}"
 
 
 def counterexamples(project: Project) -> Iterator[dict[str, Any]]:

@@ -43,8 +43,8 @@ def explain_command(
     """Say why the integers of MODEL fire, or do not, on one EVENT of CORPUS.
 
     Shows the activation pattern, the exact contribution of every sample, the least change of one parameter that turns
-    the vote, and how much noise the verdict is proved to survive, and shown not to. With --out, writes it to a folder,
-    with proofs that `crumple check` re-checks.
+    the vote, and how much noise the verdict is proved to survive, and shown not to. With --out, writes what the
+    report shows of it to a folder, with proofs that `crumple check` re-checks.
     """
     if out is not None:
         _write_explanations(model, corpus, event, out, distance=distance, force=force, as_json=as_json)

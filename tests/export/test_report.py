@@ -23,6 +23,7 @@ from crumple.export.report.further import KINDS, MOST_ROWS, tables_of
 from crumple.export.report.page import MARKER, _embedded, render_report
 from crumple.export.report.project import coverage_command, read_project
 from crumple.export.report.statements import statements
+from crumple.export.report.tables import _keeps, explorer_events
 from crumple.export.report.verify import verify_report
 
 TRACES = Path(__file__).resolve().parents[1] / "traces"
@@ -470,6 +471,49 @@ def test_certificates_beside_an_artefact_do_not_stand_for_it(project: Path, run:
     assert "undecided" in section and "Missing" not in section
 
 
+def test_explanations_join_the_events_they_are_about_and_stale_ones_do_not(project: Path, run: Any) -> None:
+    def events() -> dict[str, dict[str, Any]]:
+        return {event["name"]: event for event in explorer_events(read_project(project))}
+
+    commands = {
+        "measured": "crumple explain model recording-wall --out explanation-recording-wall",
+        "synthetic": "crumple explain model corpus --out explanation",
+    }
+    for event in events().values():
+        assert event["contribution"] is None and f"not made ({commands[event['source']]})" in event["keeps"]
+    for corpus, out in (("corpus", "explanation"), ("recording-wall", "explanation-recording-wall")):
+        assert run("explain", project / "model", project / corpus, "--out", project / out, "--no-distance")[0] == 0
+    for name, event in events().items():
+        folder = "explanation" if event["source"] == "synthetic" else "explanation-recording-wall"
+        payload = read_project(project).artefacts[folder].payload
+        (told,) = [one for one in payload["events"] if one["name"] == name]
+        ends = event["first_ms"] + event["period_ms"] * max(k for k, part in enumerate(event["contribution"]) if part)
+        assert len(event["contribution"]) == len(event["y"]) and max(map(abs, event["contribution"])) == 1
+        assert ends <= told["explained_at_ms"] + 1e-9
+        scale = max(map(abs, told["contributions"]))
+        assert sum(event["contribution"]) == pytest.approx((told["y"] - told["constant"]) / scale, abs=0.01)
+        assert event["keeps"] == f"distance to flipping not made ({commands[event['source']]})"
+    assert run("report", project)[0] == 0
+    assert run("report", project, "--verify")[0] == 0
+    assert run("train", project / "corpus", "--out", project / "model", "--force", "--seed", 3, *config(project))[0] < 2
+    for event in events().values():
+        assert event["contribution"] is None and f"not made ({commands[event['source']]} --force)" in event["keeps"]
+
+
+@pytest.mark.parametrize(
+    ("holds", "flips", "said"),
+    [
+        (8, 9, "proved to keep its verdict under noise up to 0.5 g on every sample; 0.5625 g turns it"),
+        (8, 10, "up to 0.5 g on every sample; 0.625 g turns it, what lies between is undecided"),
+        (256, None, "up to 16 g on every sample; what turns it was not found"),
+        (-1, 0, "not proved to keep its verdict; 0 g turns it"),
+    ],
+)
+def test_the_distance_to_flipping_is_said_as_far_as_it_is_known(holds: int, flips: int | None, said: str) -> None:
+    far = {"holds_lsb": holds, "flips_lsb": flips, "lsb_g": 0.0625, "flipped_by": []}
+    assert _keeps({"distance": far}, "").endswith(said)
+
+
 def test_damaged_or_stale_further_evidence_is_told_in_place(project: Path, run: Any) -> None:
     path = made(project, "faults", "crumple.faults/1", FAULTS)
     assert run("train", project / "corpus", "--out", project / "model", "--force", "--seed", 3, *config(project))[0] < 2
@@ -540,14 +584,18 @@ def opened(page: Path, profile: Path, *more: str) -> tuple[str, str]:
 
 @needs_browser
 @pytest.mark.slow
-def test_the_page_opens_with_a_clean_console_and_its_explorer_speaks(finished: Path, tmp_path: Path) -> None:
-    elements, log = opened(finished / "report.html", tmp_path / "profile")
+def test_the_page_opens_with_a_clean_console_and_its_explorer_speaks(project: Path, run: Any, tmp_path: Path) -> None:
+    explain = ("explain", project / "model", project / "recording-wall", "--no-distance")
+    assert run(*explain, "--out", project / "explanation-recording-wall")[0] == 0
+    assert run("report", project)[0] == 0
+    elements, log = opened(project / "report.html", tmp_path / "profile")
     assert "CONSOLE" not in log
     explorer = elements.partition('id="explorer"')[2]
     assert explorer.count("<option") >= 3
     assert "counterexample of W2" in explorer
     assert "votes" in explorer.partition("<output")[2].partition("</output>")[0]
-    assert explorer.count("<canvas") == 3
+    assert "contribution" in explorer.partition("<output")[2].partition("</output>")[0]
+    assert explorer.count("<canvas") == 4
     assert re.search(r">\d+ of \d+ rows</output>", elements)
 
 
