@@ -49,13 +49,14 @@ class Rejected(Exception):
 
 
 class Polytope(NamedTuple):
-    """Latents in a box, within rows; samples, and what is whole, as forms of them; sample at time zero, if any."""
+    """Latents in a box, within rows; samples, and what is whole, as forms; time zero, if any; a unit, samples in it."""
 
     box: list[tuple[int, int]]
     rows: list[Row]
     samples: list[Form]
     whole: list[Form]
     zero: int | None
+    exact: tuple[int, list[Form]]
 
 
 def need(condition: bool, reason: str) -> None:
@@ -128,10 +129,7 @@ class Model:
 
 
 def pulse(voter: Voter, parts: dict[str, Any]) -> tuple[list[tuple[Fraction, ...]], Fraction]:
-    """Samples of a pulse of the middle delta-V: bounds, and how they move with phase and duration; spread of delta-V.
-
-    ``parts`` are the set's. Impact lies anywhere within a sample period before the first sample after the quiet ones.
-    """
+    """Samples of the middle pulse of a set's ``parts``: bounds, moves with phase and duration; spread of delta-V."""
     shape = parts.pop("shape", None)
     need(shape in list(BEND), f"the pulse shape {shape!r} is not known")
 
@@ -153,7 +151,7 @@ def pulse(voter: Voter, parts: dict[str, Any]) -> tuple[list[tuple[Fraction, ...
     slow, fast, half, tick = 1 / t_high, 1 / t_low, Fraction(1, 2), Fraction(1, 2**12)
     rate, swing, step = (slow + fast) / 2, (fast - slow) / 2, Fraction(500, voter.rate)  # per ms; half a period in ms
     curve: list[tuple[Fraction, ...]] = [(Fraction(0),) * 4] * (voter.window + voter.m - 1)
-    for i in range(int(t_high * voter.rate / 1000) + 1 + len(curve)):
+    for i in range(int(t_high * voter.rate / 1000) + 1 + len(curve)):  # impact is within the period before the first
         first, middle, last = (step * (2 * i + j) for j in range(3))
         early, late = first * slow, last * fast  # where in the pulse the sample may be: in smooth parts, near a plane
         if late <= 1 and (shape != "triangle" or late <= half or early >= half):
@@ -242,18 +240,20 @@ def polytope(voter: Voter, claim: str, described: Any, length: int) -> Polytope:
         rows = [({k: 1, n + k: -1}, 0) for k in range(n)]
     need(not parts, f"the set has unknown keys: {sorted(parts)}")
     latents = [(0, {i: 1}) for i in range(real, len(box))]
-    return Polytope(box, rows, samples, samples + latents, None if kind == "signals" else zero)
+    unit = lcm(*(number.denominator for constant, form in samples for number in (constant, *form.values())))
+    exact = [(int(constant * unit), {i: int(a * unit) for i, a in form.items()}) for constant, form in samples]
+    return Polytope(box, rows, samples, samples + latents, None if kind == "signals" else zero, (unit, exact))
 
 
 def goal_of(voter: Voter, poly: Polytope, end: int, votes: bool) -> Goal:
     """The goal that the window which ends at sample ``end`` ``votes`` (y - 1 >= 0), or does not (-y >= 0)."""
-    window = [poly.samples[k] if k >= 0 else (0, {}) for k in range(end - voter.window + 1, end + 1)]
-    unit = lcm(*(number.denominator for constant, form in window for number in (constant, *form.values())))
+    unit, exact = poly.exact
+    window = [exact[k] if k >= 0 else (0, {}) for k in range(end - voter.window + 1, end + 1)]
     columns: dict[int, dict[int, int]] = {-1: {}}  # sums of blocks: factors of latents, -1 the constant, in each
     for k, (constant, form) in enumerate(window):
         for latent, factor in (*form.items(), (-1, constant)):
             column, block = columns.setdefault(latent, {}), k // voter.block
-            column[block] = column.get(block, 0) + factor.numerator * (unit // factor.denominator)
+            column[block] = column.get(block, 0) + factor
     alone = [(i, *item) for i, column in columns.items() if len(column) == 1 for item in column.items()]
     mixed = [(i, column.items()) for i, column in columns.items() if len(column) != 1]
     sign, nodes = 1 if votes else -1, []

@@ -133,10 +133,11 @@ class Refuter:
         while rows.window.size:
             factors, value, worst, is_real = self._improve(rows, steps)
             done = value < self.least[rows.window]
-            for row in np.flatnonzero(done):
+            low = np.flatnonzero(done)
+            for row, leaf in zip(low, self._leaves(rows.window[low], rows.chosen[low], factors[low]), strict=True):
                 tree, key = rows.holes[row]
-                tree[key] = self._leaf(int(rows.window[row]), rows.chosen[row], factors[row])
-                done[row] = tree[key] is not None
+                tree[key] = leaf
+                done[row] = leaf is not None
             failed[rows.window[~done & is_real]] = True
             keep = np.flatnonzero(~done & ~failed[rows.window])
             if not steps or 2 * keep.size > most_rows:
@@ -204,17 +205,20 @@ class Refuter:
         true = (self.v * np.maximum(z, 0.0)).sum(axis=1) + self.constant
         return value, z, true, self.v * (z + slope)
 
-    def _leaf(self, window: int, chosen: NDArray[np.int8], factors: Float) -> Tree | None:
-        """A leaf with the coarsest multipliers that still refute; None if rounding undoes what floats show."""
-        here, decided = np.array([window]), chosen[None, :]
+    def _leaves(self, window: NDArray[np.int64], chosen: NDArray[np.int8], factors: Float) -> list[Tree | None]:
+        """Leaves with the coarsest multipliers that still refute; None where rounding undoes what floats show."""
+        leaves: list[Tree | None] = [None] * len(window)
+        left = np.arange(len(window))
         for bits in WEIGHT_BITS:
             weight = 1 << bits
-            whole = np.rint(factors * weight)
-            value, *_ = self._evaluate(here, decided, whole[None, :] / weight)
-            if value[0] < self.least[window]:
-                whole[chosen >= 0] = 0
-                return {"goals": [[weight, *(int(t) for t in whole)]], "prices": []}
-        return None
+            whole = np.rint(factors[left] * weight)
+            value, *_ = self._evaluate(window[left], chosen[left], whole / weight)
+            good = value < self.least[window[left]]
+            whole[chosen[left] >= 0] = 0
+            for i, numbers in zip(left[good], whole[good].astype(np.int64).tolist(), strict=True):
+                leaves[i] = {"goals": [[weight, *numbers]], "prices": []}
+            left = left[~good]
+        return leaves
 
     def _split(self, rows: _Rows, keep: NDArray[np.int64], factors: Float, worst: Float, failed: Bool) -> _Rows:
         """Two leaves for each open one, by the positive node that is overestimated most; without one it has failed."""

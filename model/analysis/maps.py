@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +24,7 @@ from crumple.progress import Advance, quietly
 from crumple.signals.criteria import RttfRule
 
 from .bursts import BurstPlan, BurstProof, burst_grid, burst_map
-from .firemap import FIRES, NEVER, UNDECIDED, Block, FireMapPlan, StripMap, grid
+from .firemap import FIRES, NEVER, UNDECIDED, Block, FireMapPlan, Known, StripMap, grid
 from .journal import Journal
 from .properties import Requirement
 from .pulses import required_ms, sampled_pulse
@@ -52,6 +54,16 @@ class MapsPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleMap:
+    """What the best classical rule does at the middle of each cell; see ``rule_grid``."""
+
+    name: str
+    setting: dict[str, Any]
+    threshold: float
+    cells: NDArray[np.str_]
+
+
+@dataclass(frozen=True, slots=True)
 class Maps:
     """Both maps.
 
@@ -59,16 +71,26 @@ class Maps:
     ----------
     blocks : list of Block
     bursts : list of BurstProof
+    rule : RuleMap or None
+        The best classical rule, if a corpus was given to tune it on.
     """
 
     blocks: list[Block]
     bursts: list[BurstProof]
+    rule: RuleMap | None = None
 
 
 def draw_maps(
-    model: DeployedModel, plan: MapsPlan, journal: Path, key: str, *, n_processes: int = 2, advance: Advance = quietly
+    model: DeployedModel,
+    plan: MapsPlan,
+    journal: Path,
+    key: str,
+    *,
+    corpus: Path | None = None,
+    n_processes: int = 2,
+    advance: Advance = quietly,
 ) -> Maps:
-    """Prove both maps.
+    """Prove both maps, and tune the rules that are drawn beside them.
 
     Parameters
     ----------
@@ -78,42 +100,42 @@ def draw_maps(
         Folder for proofs as they are found; those there under the same key are taken over.
     key : str
         Of everything that the maps are made from.
+    corpus : Path, optional
+        That the model was trained on.
     n_processes : int
         The result does not depend on it.
     advance : callable
         Told hundredths done and how many cells are proved.
     """
-    strips = plan.pulses.strips()
-    tasks: list[tuple[Any, ...]] = [
-        (model, plan, journal, key, None),
-        *((model, plan, journal, key, s) for s in strips),
-    ]
-    blocks: list[Block] = []
-    bursts: list[BurstProof] = []
+    work: list[Callable[[], list[Any]]] = [partial(_bursts, model, plan, journal, key)]
+    if corpus is not None:  # among the proofs, not after them: no process waits for it
+        work.append(partial(_rule, model, corpus, plan))
+    # The longest pulses take longest: first, so that no process is left with them at the end.
+    work += [partial(_pulses, model, plan, journal, key, strip) for strip in reversed(plan.pulses.strips())]
+    found: list[Any] = []
 
-    def take(found: list[Any], done: int) -> None:
-        if done == 1:
-            bursts.extend(found)
-        else:
-            blocks.extend(found)
-        cells = grid(plan.pulses, blocks)
+    def take(some: list[Any], done: int) -> None:
+        found.extend(some)
+        cells = grid(plan.pulses, [one for one in found if isinstance(one, Block)])
         counts = ", ".join(f"{int((cells == name).sum())} {name}" for name in (FIRES, NEVER))
-        advance(done * 100 // len(tasks), f"{counts} of {cells.size} cells proved")
+        advance(done * 100 // len(work), f"{counts} of {cells.size} cells proved")
 
     if n_processes == 1:
-        for done, task in enumerate(tasks, 1):
-            take(_task(task), done)
-        return Maps(blocks, bursts)
-    with ProcessPoolExecutor(n_processes, get_context("spawn"), initializer=_begin) as pool:
-        waiting: list[Future[list[Any]]] = [pool.submit(_task, task) for task in tasks]
-        try:
-            for done, future in enumerate(waiting, 1):
-                take(future.result(), done)
-        except BaseException:
-            (journal / STOP).touch()  # workers look for it between proofs
-            pool.shutdown(cancel_futures=True)
-            raise
-    return Maps(blocks, bursts)
+        for done, part in enumerate(work, 1):
+            take(part(), done)
+    else:
+        with ProcessPoolExecutor(n_processes, get_context("spawn"), initializer=_begin) as pool:
+            waiting: list[Future[list[Any]]] = [pool.submit(part) for part in work]
+            try:
+                for done, future in enumerate(waiting, 1):
+                    take(future.result(), done)
+            except BaseException:
+                (journal / STOP).touch()  # workers look for it between proofs
+                pool.shutdown(cancel_futures=True)
+                raise
+    blocks = [one for one in found if isinstance(one, Block)]
+    bursts = [one for one in found if isinstance(one, BurstProof)]
+    return Maps(blocks, bursts, next((one for one in found if isinstance(one, RuleMap)), None))
 
 
 STOP = "stop"
@@ -130,12 +152,9 @@ def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _task(task: tuple[DeployedModel, MapsPlan, Path, str, tuple[int, int] | None]) -> list[Any]:
-    """The bursts, or one strip of pulses."""
-    from threadpoolctl import threadpool_limits
-
-    model, plan, folder, key, strip = task
-    journal = Journal(folder, key, "bursts" if strip is None else f"pulses-{strip[0]}")
+def _journal(folder: Path, key: str, name: str) -> tuple[Known, Callable[[Block | BurstProof], None]]:
+    """Proofs taken over from an interrupted run, and where new ones are noted."""
+    journal = Journal(folder, key, name)
 
     def known(requirement: Requirement) -> dict[str, Any] | None:
         if (folder / STOP).exists():
@@ -145,13 +164,31 @@ def _task(task: tuple[DeployedModel, MapsPlan, Path, str, tuple[int, int] | None
     def tell(found: Block | BurstProof) -> None:
         journal.note(found.requirement, found.certificate)
 
+    return known, tell
+
+
+def _bursts(model: DeployedModel, plan: MapsPlan, folder: Path, key: str) -> list[BurstProof]:
+    from threadpoolctl import threadpool_limits
+
+    known, tell = _journal(folder, key, "bursts")
     with threadpool_limits(limits=1):
-        if strip is None:
-            return list(burst_map(model, plan.bursts, known=known, tell=tell))
+        return list(burst_map(model, plan.bursts, known=known, tell=tell))
+
+
+def _pulses(model: DeployedModel, plan: MapsPlan, folder: Path, key: str, strip: tuple[int, int]) -> list[Block]:
+    from threadpoolctl import threadpool_limits
+
+    known, tell = _journal(folder, key, f"pulses-{strip[0]}")
+    with threadpool_limits(limits=1):
         return list(StripMap(model, plan.pulses, known, tell).blocks(*strip))
 
 
-def best_rule(model: DeployedModel, corpus: Path, plan: MapsPlan, advance: Advance = quietly) -> Tuned:
+def _rule(model: DeployedModel, corpus: Path, plan: MapsPlan) -> list[RuleMap]:
+    rule = best_rule(model, corpus, plan)
+    return [RuleMap(rule.name, rule.setting, rule.threshold, rule_grid(model, rule, plan.pulses))]
+
+
+def best_rule(model: DeployedModel, corpus: Path, plan: MapsPlan) -> Tuned:
     """The classical rule with the fewest late or missed events, tuned on a corpus to no false fire.
 
     Parameters
@@ -161,8 +198,6 @@ def best_rule(model: DeployedModel, corpus: Path, plan: MapsPlan, advance: Advan
     corpus : Path
         That the model was trained on.
     plan : MapsPlan
-    advance : callable
-        Told what is being tuned.
     """
     from threadpoolctl import threadpool_limits
 
@@ -177,10 +212,7 @@ def best_rule(model: DeployedModel, corpus: Path, plan: MapsPlan, advance: Advan
     refuse_one_class(events, "comparison")
     with threadpool_limits(limits=1):
         held = Training.of(events, FrontPlan())
-        tuned = [
-            tune(family, held, plan.n_candidates, 0, lambda done, status: advance(0, status))
-            for family in rule_families(RULES)
-        ]
+        tuned = [tune(family, held, plan.n_candidates, 0, quietly) for family in rule_families(RULES)]
     return min(tuned, key=lambda rule: (rule.chosen_by["late or missed"], rule.chosen_by["missed"]))
 
 
@@ -268,18 +300,15 @@ def firemap_stage(
 
     def work(folder: Path) -> Json:
         (journal / STOP).unlink(missing_ok=True)
-        maps = draw_maps(model, plan, journal, stage.key, n_processes=n_processes, advance=advance)
-        rule = None if corpus is None else best_rule(model, corpus, plan, advance)
-        return write_maps(folder, model, artefact, plan, maps, rule)
+        maps = draw_maps(model, plan, journal, stage.key, corpus=corpus, n_processes=n_processes, advance=advance)
+        return write_maps(folder, model, artefact, plan, maps)
 
     made = stage.run(work, replace=replace, force=force)
     Journal.drop(journal)
     return made
 
 
-def write_maps(
-    folder: Path, model: DeployedModel, artefact: Artefact, plan: MapsPlan, maps: Maps, rule: Tuned | None = None
-) -> dict[str, Any]:
+def write_maps(folder: Path, model: DeployedModel, artefact: Artefact, plan: MapsPlan, maps: Maps) -> dict[str, Any]:
     """Write both maps with the model that they are about, and return the payload of ``firemap.json``.
 
     Parameters
@@ -290,8 +319,6 @@ def write_maps(
         The model's.
     plan : MapsPlan
     maps : Maps
-    rule : Tuned, optional
-        Drawn beside the model.
     """
     from .map_figures import bursts_figure, html, png, pulses_figure, svg
 
@@ -299,9 +326,11 @@ def write_maps(
     found: list[Block | BurstProof] = [*maps.blocks, *maps.bursts]
     for proof in found:
         write_proof(folder, artefact.sha256, proof.requirement.payload(), proof.certificate)
-    rule_cells = None if rule is None else rule_grid(model, rule, plan.pulses)
+    rule = maps.rule
     cells, bursts = grid(plan.pulses, maps.blocks), burst_grid(model, plan.bursts, maps.bursts)
-    pulses = pulses_figure(model, plan.pulses, cells, rule_cells, "" if rule is None else rule.name)
+    pulses = pulses_figure(
+        model, plan.pulses, cells, None if rule is None else rule.cells, "" if rule is None else rule.name
+    )
     shaken = bursts_figure(model, plan.bursts, bursts)
     for name, figure in (("firemap", pulses), ("bursts", shaken)):
         write_bytes(folder / f"{name}.svg", svg(figure))
@@ -310,8 +339,8 @@ def write_maps(
         "pulses": {"cells": totals(cells), "grid": cells.tolist(), "proofs": len(maps.blocks)},
         "bursts": {"cells": totals(bursts), "grid": bursts.tolist(), "proofs": len(maps.bursts)},
         "rule": None
-        if rule is None or rule_cells is None
-        else {"name": rule.name, "setting": rule.setting, "threshold": rule.threshold, "grid": rule_cells.tolist()},
+        if rule is None
+        else {"name": rule.name, "setting": rule.setting, "threshold": rule.threshold, "grid": rule.cells.tolist()},
     }
     write_bytes(folder / "firemap.html", html(plan, payload, svg(pulses), svg(shaken)))
     return payload

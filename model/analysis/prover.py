@@ -223,7 +223,9 @@ def suggest(model: DeployedModel, requirement: Requirement, band: many.Band) -> 
     zero = voter.window + voter.m - 2 if subject.set["kind"] == "pulse" else 0
     try:
         asked = list(
-            checker.questions(voter, subject.claim, checker.Polytope([], [], [(0, {})] * size, [], zero), subject.by_ms)
+            checker.questions(
+                voter, subject.claim, checker.Polytope([], [], [(0, {})] * size, [], zero, (1, [])), subject.by_ms
+            )
         )
         trees = many.suggested(voter, asked, band)
         return None if None in trees else Proved(_checked(subject, 0, trees), None)

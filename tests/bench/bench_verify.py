@@ -93,7 +93,7 @@ def problem_of(net: WholeNet, query: dict[str, Any]) -> tuple[checker.Polytope, 
         (sign * v, dict(enumerate(row)), int(bias * grid))
         for row, bias, v in zip(net.weight, net.bias, net.out, strict=True)
     ]
-    return checker.Polytope(box, rows, [], [], None), (nodes, int(sign * net.out_bias * grid))
+    return checker.Polytope(box, rows, [], [], None, (1, [])), (nodes, int(sign * net.out_bias * grid))
 
 
 def exact_point(poly: checker.Polytope, goal: checker.Goal, point: Sequence[float]) -> list[Fraction] | None:
