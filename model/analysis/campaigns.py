@@ -18,6 +18,7 @@ from crumple.model.stages import verdict_on, verdicts, write_verdict
 from crumple.shards import Work
 
 from .bursts import BurstProof, burst_map
+from .family import FamilyMap, Part
 from .firemap import Block, StripMap
 from .maps import Maps, MapsPlan, write_maps
 from .properties import Requirement, RequirementSet
@@ -92,20 +93,20 @@ class FireMapCampaignPlan:
 
 
 def fire_map(model: DeployedModel, plan: MapsPlan) -> Work:
-    """The work of proving the maps of a ``plan`` of a ``model``: the bursts are one shard, each strip of pulses one."""
+    """The work of proving the maps of a ``plan`` of a ``model``: bursts, each strip of pulses, each column of cells."""
     context = canonical_json({"model": model.payload(), "maps": plain(plan)})
-    return Work(map_shard, context, 1 + len(plan.pulses.strips()))
+    return Work(map_shard, context, 1 + len(plan.pulses.strips()) + plan.family.n_duration)
 
 
 def map_shard(context: bytes, shard: int) -> bytes:
-    """Proofs as JSON: corners (none for a burst), verdict, requirement and certificate of each.
+    """Proofs as JSON: corners (none for a burst), verdict (of pulses), requirement and certificate of each.
 
     Parameters
     ----------
     context : bytes
         As ``fire_map`` makes it.
     shard : int
-        0 for the bursts, else the strip's number from 1 on.
+        0 for the bursts, then one for each strip of pulses, then one for each column of the family.
     """
     from threadpoolctl import threadpool_limits
 
@@ -115,8 +116,14 @@ def map_shard(context: bytes, shard: int) -> bytes:
         if shard == 0:
             bursts = burst_map(model, plan.bursts)
             return canonical_json([[[], "", plain(b.requirement), b.certificate] for b in bursts])
-        blocks = StripMap(model, plan.pulses).blocks(*plan.pulses.strips()[shard - 1])
-    return canonical_json([[[b.v0, b.v1, b.t0, b.t1], b.verdict, plain(b.requirement), b.certificate] for b in blocks])
+        strips = plan.pulses.strips()
+        if shard <= len(strips):
+            blocks = StripMap(model, plan.pulses).blocks(*strips[shard - 1])
+            return canonical_json(
+                [[[b.v0, b.v1, b.t0, b.t1], b.verdict, plain(b.requirement), b.certificate] for b in blocks]
+            )
+        parts = FamilyMap(model, plan.family).column(shard - 1 - len(strips))
+        return canonical_json([[[p.v0, p.v1, p.t0, p.t1], "", plain(p.requirement), p.certificate] for p in parts])
 
 
 def merged_maps(
@@ -134,13 +141,16 @@ def merged_maps(
     plan : MapsPlan
     folder : Path
     """
-    maps = Maps([], [])
+    maps = Maps([], [], [])
     for result in results:
         for corners, verdict, told, certificate in json.loads(result):
             requirement = build(Requirement, told, where="fire map")
-            if corners:
+            if corners and verdict:
                 v0, v1, t0, t1 = corners
                 maps.blocks.append(Block(v0, v1, t0, t1, verdict, requirement, certificate))
+            elif corners:
+                v0, v1, t0, t1 = corners
+                maps.parts.append(Part(v0, v1, t0, t1, requirement, certificate))
             else:
                 maps.bursts.append(BurstProof(requirement, certificate))
     return write_maps(folder, model, artefact, plan, maps)

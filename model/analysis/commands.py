@@ -152,7 +152,8 @@ def firemap_command(
 ) -> None:
     """Map what MODEL is proved to fire on in time, and what never to: pulses, and sine bursts.
 
-    Over delta-V and duration of pulses, and over frequency and amplitude of bursts. Writes pictures (SVG, PNG, HTML),
+    Over delta-V and duration of pulses, over frequency and amplitude of bursts; and by when each cell of the must-fire
+    family is proved to fire under the sensor's tolerances. Writes pictures (SVG, PNG, HTML),
     the model, and a property with its certificate for every block of cells, which `crumple check` re-checks. Proofs are
     kept as they are found: run the same command again to go on after an interruption.
     """
@@ -168,7 +169,20 @@ def firemap_command(
         for key, name in (("pulses", f"{plan.pulses.shape} pulses"), ("bursts", "sine bursts"))
     ]
     header = ("map", "proved to fire by RTTF", "proved never to fire", "undecided", "proofs")
-    emit(document, table(f"Cells; see {out / 'firemap.html'}", header, rows), as_json=as_json)
+    family = payload["family"]
+    late = [row for row in family["rows"] if row["late_ms"]]
+    told = table(f"Cells; see {out / 'firemap.html'}", header, rows) + "\n" + table(
+        "Must-fire family under tolerances",
+        ("cells", "proved in time", "proved late", "by at most", "not proved", "proofs"),
+        [
+            (
+                sum(family["cells"].values()), family["cells"]["in_time"], len(late),
+                f"{max((row['late_ms'] for row in late), default=0.0):.1f} ms", family["cells"]["unproved"],
+                family["proofs"],
+            )
+        ],
+    )  # fmt: skip
+    emit(document, told, as_json=as_json)
 
 
 @click.command("kernels", epilog="Example: crumple kernels model corpus --out kernels")

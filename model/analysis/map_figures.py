@@ -14,6 +14,7 @@ from crumple.model.evaluation.plots import figure_svg as svg
 from crumple.signals.criteria import RttfRule
 
 from .bursts import BurstPlan, firing_amplitude_g
+from .family import FamilyPlan
 from .firemap import FIRES, NEVER, FireMapPlan
 from .pulses import required_ms
 
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 
     from .maps import MapsPlan
 
-__all__ = ["bursts_figure", "html", "png", "pulses_figure", "svg"]
+__all__ = ["bursts_figure", "family_figure", "html", "png", "pulses_figure", "svg"]
 
-BLUE, GREY, ORANGE, INK = "#7fb3d5", "#e5e7e9", "#e59866", "#212f3d"
+BLUE, GREY, ORANGE, SAND, INK = "#7fb3d5", "#e5e7e9", "#e59866", "#f5d7a1", "#212f3d"
+MOST_WRITTEN = 600
+"""Cells of the family into which numbers still fit."""
 
 
 def pulses_figure(
@@ -146,6 +149,47 @@ def bursts_figure(model: DeployedModel, plan: BurstPlan, cells: NDArray[np.str_]
     return figure
 
 
+def family_figure(plan: FamilyPlan, rows: list[dict[str, Any]]) -> Figure:
+    """By when each cell of the must-fire family is proved to fire: lateness in ms, written into the cell.
+
+    Parameters
+    ----------
+    plan : FamilyPlan
+    rows : list of dict
+        From ``family.cells``.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch, Rectangle
+
+    figure = Figure(figsize=(8.6, 6.4), layout="constrained", facecolor="white")
+    axes = figure.subplots()
+    axes.set_xlim(plan.duration_from_ms, plan.duration_to_ms)
+    axes.set_ylim(plan.delta_v_from_kmh, plan.delta_v_to_kmh)
+    for row in rows:
+        (v0, v1), (t0, t1), late = row["delta_v_kmh"], row["duration_ms"], row["late_ms"]
+        colour = GREY if late is None else ORANGE if late == 0 else SAND
+        axes.add_patch(Rectangle((t0, v0), t1 - t0, v1 - v0, facecolor=colour, edgecolor="white", lw=0.5))
+        if len(rows) <= MOST_WRITTEN:
+            silent = "" if row["simulated_ms"] is not None else "x"
+            text = silent if late is None else "0" if late == 0 else f"{late:.1f}"
+            axes.text((t0 + t1) / 2, (v0 + v1) / 2, text, ha="center", va="center", fontsize=6.5, color=INK)
+    names = ("proved in time", "proved, so many ms late", "not proved", "x: a simulated corner does not fire")
+    fills = (ORANGE, SAND, GREY, "white")
+    axes.legend(
+        handles=[Patch(facecolor=fill, label=name) for fill, name in zip(fills, names, strict=True)],
+        fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=4, frameon=False,
+    )  # fmt: skip
+    axes.set_xlabel("pulse duration (ms)")
+    axes.set_ylabel("delta-V (km/h)")
+    shape = plan.shape.replace("_", "-")
+    axes.set_title(
+        f"Certified: by when every synthetic {shape} pulse fires, gain within {plan.gain}, offset {plan.offset_g} g, "
+        f"noise {plan.noise_g} g",
+        fontsize=9.5,
+    )
+    return figure
+
+
 def png(figure: Figure) -> bytes:
     """The ``figure`` as PNG without the name of the program that drew it."""
     image = io.BytesIO()
@@ -153,22 +197,25 @@ def png(figure: Figure) -> bytes:
     return image.getvalue()
 
 
-def html(plan: MapsPlan, payload: dict[str, Any], pulses_svg: bytes, bursts_svg: bytes) -> bytes:
-    """A page with both pictures and their numbers, complete in one file.
+def html(plan: MapsPlan, payload: dict[str, Any], pulses_svg: bytes, bursts_svg: bytes, family_svg: bytes) -> bytes:
+    """A page with the pictures and their numbers, complete in one file.
 
     Parameters
     ----------
     plan : MapsPlan
     payload : dict
         Of the artefact.
-    pulses_svg, bursts_svg : bytes
+    pulses_svg, bursts_svg, family_svg : bytes
     """
     rows = "".join(
         f"<tr><td>{name}</td>" + "".join(f"<td>{payload[key]['cells'][v]}</td>" for v in (FIRES, NEVER, "undecided"))
         + f"<td>{payload[key]['proofs']}</td></tr>"
         for key, name in (("pulses", f"{plan.pulses.shape} pulses"), ("bursts", "sine bursts"))
     )  # fmt: skip
-    drawings = "".join(f"<figure>{svg[svg.index(b'<svg') :].decode()}</figure>" for svg in (pulses_svg, bursts_svg))
+    drawings = [
+        f"<figure>{svg[svg.index(b'<svg') :].decode()}</figure>" for svg in (pulses_svg, bursts_svg, family_svg)
+    ]
+    counted = payload["family"]["cells"]
     rule = payload["rule"]
     beside = "" if rule is None else (
         f"<p>Beside it, simulated at the middle of each cell and not proved: {escape(rule['name'])}, the classical "
@@ -184,7 +231,13 @@ one is undecided, which is never good news. All pulses and bursts are synthetic.
 <table><tr><th>map</th><th>proved to fire by RTTF</th><th>proved never to fire</th><th>undecided</th>
 <th>proofs</th></tr>
 {rows}</table>{beside}
-{drawings}
+{drawings[0]}
+{drawings[1]}
+<h2>The must-fire family under tolerances</h2>
+<p>Of {sum(counted.values())} cells, {counted["in_time"]} are proved to fire by the required time of their most
+demanding pulse, {counted["late"]} are proved to fire but later, by the milliseconds written, and {counted["unproved"]}
+are not proved to fire; of those marked x a simulated corner does not.</p>
+{drawings[2]}
 </body></html>
 """
     return page.encode("utf-8")

@@ -1,4 +1,4 @@
-"""The stage ``firemap`` over files: both maps with all their proofs, the best classical rule beside them, a picture."""
+"""The stage ``firemap`` over files: three maps with all their proofs, the best classical rule beside them, pictures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from crumple.model.stages import write_proof
 from crumple.progress import Advance, quietly
 from crumple.signals.criteria import RttfRule
 
+from . import family
 from .bursts import BurstPlan, BurstProof, burst_grid, burst_map
+from .family import FamilyMap, FamilyPlan, Part
 from .firemap import FIRES, NEVER, UNDECIDED, Block, FireMapPlan, Known, StripMap, grid
 from .journal import Journal
 from .properties import Requirement
@@ -32,7 +34,7 @@ from .pulses import required_ms, sampled_pulse
 if TYPE_CHECKING:
     from crumple.model.baselines.search import Tuned
 
-SCHEMA = "crumple.firemap/1"
+SCHEMA = "crumple.firemap/2"
 FILE = "firemap.json"
 OTHERWISE = "otherwise"
 """What a simulated rule does that neither fires in time nor never fires: late, or where nothing is required."""
@@ -48,6 +50,7 @@ class MapsPlan:
     __pydantic_config__ = STRICT
     pulses: FireMapPlan = field(default_factory=FireMapPlan)
     bursts: BurstPlan = field(default_factory=BurstPlan)
+    family: FamilyPlan = field(default_factory=FamilyPlan)
     n_candidates: Annotated[
         int, Field(ge=1, le=10_000, description="settings tried of each classical rule; assumed, as in compare")
     ] = 24
@@ -65,18 +68,23 @@ class RuleMap:
 
 @dataclass(frozen=True, slots=True)
 class Maps:
-    """Both maps.
+    """What is proved.
 
     Attributes
     ----------
     blocks : list of Block
+        Of the map of pulses.
     bursts : list of BurstProof
+        Of the map of bursts.
+    parts : list of Part
+        Of the must-fire family.
     rule : RuleMap or None
         The best classical rule, if a corpus was given to tune it on.
     """
 
     blocks: list[Block]
     bursts: list[BurstProof]
+    parts: list[Part]
     rule: RuleMap | None = None
 
 
@@ -90,7 +98,7 @@ def draw_maps(
     n_processes: int = 2,
     advance: Advance = quietly,
 ) -> Maps:
-    """Prove both maps, and tune the rules that are drawn beside them.
+    """Prove all maps, and tune the rules that are drawn beside them.
 
     Parameters
     ----------
@@ -112,6 +120,7 @@ def draw_maps(
         work.append(partial(_rule, model, corpus, plan))
     # The longest pulses take longest: first, so that no process is left with them at the end.
     work += [partial(_pulses, model, plan, journal, key, strip) for strip in reversed(plan.pulses.strips())]
+    work += [partial(_family, model, plan, journal, key, t) for t in range(plan.family.n_duration)]
     found: list[Any] = []
 
     def take(some: list[Any], done: int) -> None:
@@ -135,7 +144,8 @@ def draw_maps(
                 raise
     blocks = [one for one in found if isinstance(one, Block)]
     bursts = [one for one in found if isinstance(one, BurstProof)]
-    return Maps(blocks, bursts, next((one for one in found if isinstance(one, RuleMap)), None))
+    parts = [one for one in found if isinstance(one, Part)]
+    return Maps(blocks, bursts, parts, next((one for one in found if isinstance(one, RuleMap)), None))
 
 
 STOP = "stop"
@@ -152,7 +162,7 @@ def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _journal(folder: Path, key: str, name: str) -> tuple[Known, Callable[[Block | BurstProof], None]]:
+def _journal(folder: Path, key: str, name: str) -> tuple[Known, Callable[[Block | BurstProof | Part], None]]:
     """Proofs taken over from an interrupted run, and where new ones are noted."""
     journal = Journal(folder, key, name)
 
@@ -161,7 +171,7 @@ def _journal(folder: Path, key: str, name: str) -> tuple[Known, Callable[[Block 
             raise _Stopped
         return journal.known(requirement)
 
-    def tell(found: Block | BurstProof) -> None:
+    def tell(found: Block | BurstProof | Part) -> None:
         journal.note(found.requirement, found.certificate)
 
     return known, tell
@@ -181,6 +191,14 @@ def _pulses(model: DeployedModel, plan: MapsPlan, folder: Path, key: str, strip:
     known, tell = _journal(folder, key, f"pulses-{strip[0]}")
     with threadpool_limits(limits=1):
         return list(StripMap(model, plan.pulses, known, tell).blocks(*strip))
+
+
+def _family(model: DeployedModel, plan: MapsPlan, folder: Path, key: str, t: int) -> list[Part]:
+    from threadpoolctl import threadpool_limits
+
+    known, tell = _journal(folder, key, f"family-{t}")
+    with threadpool_limits(limits=1):
+        return list(FamilyMap(model, plan.family, known, tell).column(t))
 
 
 def _rule(model: DeployedModel, corpus: Path, plan: MapsPlan) -> list[RuleMap]:
@@ -266,7 +284,7 @@ def firemap_stage(
     force: bool = False,
     advance: Advance = quietly,
 ) -> Artefact:
-    """Prove both maps of a model and write them: proofs that ``crumple check`` re-checks, and pictures.
+    """Prove the maps of a model and write them: proofs that ``crumple check`` re-checks, and pictures.
 
     Parameters
     ----------
@@ -309,7 +327,7 @@ def firemap_stage(
 
 
 def write_maps(folder: Path, model: DeployedModel, artefact: Artefact, plan: MapsPlan, maps: Maps) -> dict[str, Any]:
-    """Write both maps with the model that they are about, and return the payload of ``firemap.json``.
+    """Write the maps with the model that they are about, and return the payload of ``firemap.json``.
 
     Parameters
     ----------
@@ -320,10 +338,10 @@ def write_maps(folder: Path, model: DeployedModel, artefact: Artefact, plan: Map
     plan : MapsPlan
     maps : Maps
     """
-    from .map_figures import bursts_figure, html, png, pulses_figure, svg
+    from .map_figures import bursts_figure, family_figure, html, png, pulses_figure, svg
 
     write_bytes(folder / deployed.FILE, artefact.path.read_bytes())
-    found: list[Block | BurstProof] = [*maps.blocks, *maps.bursts]
+    found: list[Block | BurstProof | Part] = [*maps.blocks, *maps.bursts, *maps.parts]
     for proof in found:
         write_proof(folder, artefact.sha256, proof.requirement.payload(), proof.certificate)
     rule = maps.rule
@@ -332,17 +350,20 @@ def write_maps(folder: Path, model: DeployedModel, artefact: Artefact, plan: Map
         model, plan.pulses, cells, None if rule is None else rule.cells, "" if rule is None else rule.name
     )
     shaken = bursts_figure(model, plan.bursts, bursts)
-    for name, figure in (("firemap", pulses), ("bursts", shaken)):
+    rows = family.cells(model, plan.family, maps.parts)
+    late = family_figure(plan.family, rows)
+    for name, figure in (("firemap", pulses), ("bursts", shaken), ("family", late)):
         write_bytes(folder / f"{name}.svg", svg(figure))
         write_bytes(folder / f"{name}.png", png(figure))
     payload = {
         "pulses": {"cells": totals(cells), "grid": cells.tolist(), "proofs": len(maps.blocks)},
         "bursts": {"cells": totals(bursts), "grid": bursts.tolist(), "proofs": len(maps.bursts)},
+        "family": {"cells": family.totals(rows), "proofs": len(maps.parts), "rows": rows},
         "rule": None
         if rule is None
         else {"name": rule.name, "setting": rule.setting, "threshold": rule.threshold, "grid": rule.cells.tolist()},
     }
-    write_bytes(folder / "firemap.html", html(plan, payload, svg(pulses), svg(shaken)))
+    write_bytes(folder / "firemap.html", html(plan, payload, svg(pulses), svg(shaken), svg(late)))
     return payload
 
 

@@ -74,6 +74,8 @@ def pulse_band(
     delta_v_kmh: tuple[float, float],
     duration_ms: tuple[float, float],
     noise_lsb: float,
+    gain: float = 0.0,
+    offset_lsb: float = 0.0,
 ) -> Band:
     """The band of a cell of pulses from impact on, after ``voter.window + voter.m - 1`` quiet samples.
 
@@ -85,9 +87,11 @@ def pulse_band(
         From and to.
     noise_lsb : float
         Each sample's own noise in counts.
+    gain, offset_lsb : float
+        Tolerances that all samples share.
     """
     mean = sum(delta_v_kmh) / 2
-    gain = (delta_v_kmh[1] - delta_v_kmh[0]) / (2 * mean)
+    gain = (1 + (delta_v_kmh[1] - delta_v_kmh[0]) / (2 * mean)) * (1 + gain) - 1
     area = mean / 3.6 * 1e3 / G0_MPS2 / float(voter.lsb_g)
     period = 1e3 / voter.rate
     slow, fast = 1 / duration_ms[1], 1 / duration_ms[0]
@@ -112,5 +116,6 @@ def pulse_band(
     growth = np.where(smooth, (at(fast, middle) - at(slow, middle)) / 2, 0.0)
     own = half * (1 + gain) + gain * (np.abs(drift) + np.abs(growth)) + noise_lsb
     pad = np.zeros(quiet)
-    shared = np.stack([np.concatenate([pad, part]) for part in (gain * centre, drift, growth)])
+    common, drift, growth = (np.concatenate([pad, part]) for part in (gain * centre, drift, growth))
+    shared = np.stack([common, np.full(len(common), offset_lsb), drift, growth])
     return Band(np.concatenate([pad, centre]), shared, np.concatenate([pad + noise_lsb, own]))

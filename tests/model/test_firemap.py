@@ -81,13 +81,13 @@ def test_the_band_in_floats_is_the_checkers_enclosure(shape: str, small_model: D
     voter = checker.Model(small_model.payload()).main
     described = {
         "kind": "pulse", "shape": shape, "noise_g": "1/32", "delta_v_from_kmh": "20", "delta_v_to_kmh": "22",
-        "duration_from_ms": "60", "duration_to_ms": "63",
+        "duration_from_ms": "60", "duration_to_ms": "63", "gain": "0.08", "offset_g": "1",
     }  # fmt: skip
     exact = band_of(checker.polytope(voter, "fires_by", described, 0))
-    near = pulse_band(voter, shape, (20, 22), (60, 63), 0.5)
+    near = pulse_band(voter, shape, (20, 22), (60, 63), 0.5, 0.08, 16)
     assert exact is not None
     np.testing.assert_allclose(near.middle, exact.middle, atol=2e-3)
-    for mine, theirs in zip(near.shared, exact.shared[[0, 2, 3]], strict=True):
+    for mine, theirs in zip(near.shared, exact.shared, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=2e-3)
     assert (near.half >= exact.half - 1e-9).all()
     np.testing.assert_allclose(near.half, exact.half, atol=5e-3)
@@ -146,6 +146,8 @@ def test_pictures_are_the_same_every_time(small_model: DeployedModel) -> None:
         {"pulses": {"shape": "square"}},
         {"pulses": {"noise_g": "1e-3"}},
         {"bursts": {"amplitude_from_g": 61.0}},
+        {"family": {"duration_to_ms": 59.0}},
+        {"family": {"gain": "-0.1"}},
         {"speed": 1},
     ],
 )
@@ -157,6 +159,7 @@ def test_a_plan_that_maps_nothing_is_refused(wrong: dict[str, object]) -> None:
 TOML = (
     '[pulses]\nshape = "haversine"\nn_delta_v = 4\nn_duration = 1\nduration_from_ms = 80.0\nduration_to_ms = 81.0\n'
     "[bursts]\nn_frequency = 3\nn_amplitude = 4\n"
+    "[family]\nn_delta_v = 2\nn_duration = 1\ndelta_v_from_kmh = 60.0\nduration_to_ms = 61.0\n"
 )
 
 
@@ -176,7 +179,7 @@ def test_the_command_writes_what_the_checker_accepts(small_model: DeployedModel,
     for name, start in (("firemap.svg", b"<?xml"), ("bursts.png", b"\x89PNG"), ("firemap.html", b"<!doctype")):
         assert (out / name).read_bytes().startswith(start)
     results = checker.check_folder(out)
-    assert len(results) == document["pulses"]["proofs"] + document["bursts"]["proofs"] > 1
+    assert len(results) == sum(document[name]["proofs"] for name in ("pulses", "bursts", "family")) > 1
     assert {verdict for _, verdict, _ in results} == {"proved"}
     assert not (tmp_path / ".map.proofs").exists()
 
