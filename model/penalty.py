@@ -9,7 +9,11 @@ exact bound (Danskin), which is why it closes what adding counterexamples to the
 
 For one kernel the loudest signal with |u| <= A is A times its signs; with velocity inside a band V, the velocity
 jumps to V wherever the kernel falls, so the bound is V times its falling variation. Smooth kernels make it small:
-smoothness *is* immunity to hammer blows.
+smoothness *is* immunity to hammer blows. With slew D, summation by parts turns samples into their differences, each
+at most D. A corridor, a recording within tolerances or a cell of pulses is a middle, what all samples share, and what
+each has of its own: all linear, each at an end.
+
+For a must-fire set everything is turned round: the *least* y of the windows that shall vote is the largest of -y.
 """
 
 from __future__ import annotations
@@ -42,6 +46,8 @@ class SignalBound:
         A bias comes and goes: what a block gains when it changes by no more than this in total.
     corrupted_blocks : tuple of float
         What a block may gain by corrupted samples, as many entries as blocks that the samples can fill.
+    slew : float
+        What a block may differ from the one before; infinity where nothing is said.
     """
 
     high: float
@@ -49,24 +55,47 @@ class SignalBound:
     velocity_range: float = float("inf")
     step: float = 0.0
     corrupted_blocks: tuple[float, ...] = ()
+    slew: float = float("inf")
 
 
-def loudest_signal(kernel: Float, bound: SignalBound) -> Float:
+@dataclass(frozen=True, slots=True)
+class BandBound:
+    """Some windows of a set with an end: ``middle + sum_s shared_s q_s + half r``, all q and r in [-1, 1].
+
+    Attributes
+    ----------
+    middle, half : ndarray, shape (n_windows, n_blocks)
+        In the net's input units.
+    shared : ndarray, shape (n_shared, n_windows, n_blocks)
+        What a gain, an offset, a phase or a duration adds.
+    """
+
+    middle: Float
+    shared: Float
+    half: Float
+
+
+Bound = SignalBound | BandBound
+
+
+def loudest_signal(kernel: Float, bound: Bound) -> Float:
     """For each linear kernel, the signal of the set that it answers most.
 
-    Where amplitude and velocity range are both bounded the one that allows less is used, which may leave out signals
-    limited by both: the result never underestimates.
+    Where amplitude, velocity range and slew are bounded the one that allows least is used, which may leave out signals
+    limited by several: the result never underestimates.
 
     Parameters
     ----------
     kernel : ndarray, shape (n_kernels, n_blocks)
-    bound : SignalBound
+    bound : SignalBound or BandBound
 
     Returns
     -------
     ndarray, shape (n_kernels, n_blocks)
         ``(kernel * result).sum(axis=1)`` is the largest answer over the set.
     """
+    if isinstance(bound, BandBound):
+        return _loudest_of_band(kernel, bound)
     signal: Float = np.where(kernel > 0, bound.high, -bound.low)
     if np.isfinite(bound.velocity_range):
         # In terms of velocities p_0..p_n in [0, V], u_k = p_k - p_(k-1), so p_k has the coefficient w_k - w_(k+1).
@@ -76,6 +105,10 @@ def loudest_signal(kernel: Float, bound: SignalBound) -> Float:
         tighter = (kernel * by_velocity).sum(axis=1) <= (kernel * signal).sum(axis=1)
         signal = np.where(tighter[:, None], by_velocity, signal)
     rows = np.arange(len(kernel))
+    if np.isfinite(bound.slew):
+        by_slew = _loudest_by_slew(kernel, bound)
+        tighter = (kernel * by_slew).sum(axis=1) <= (kernel * signal).sum(axis=1)
+        signal = np.where(tighter[:, None], by_slew, signal)
     if bound.step:  # one jump is the loudest: its answer is linear in when it comes
         since = np.cumsum(kernel[:, ::-1], axis=1)[:, ::-1]
         when = np.argmax(np.abs(since), axis=1)
@@ -89,7 +122,37 @@ def loudest_signal(kernel: Float, bound: SignalBound) -> Float:
     return signal
 
 
-def choice_bounds(net: Net, shares: Float, bound: SignalBound) -> tuple[Float, Float, Float]:
+def _loudest_by_slew(kernel: Float, bound: SignalBound) -> Float:
+    """The signal that each kernel answers most if one block stays within the amplitude and slew alone bounds the rest.
+
+    Of all blocks the one from which that allows least.
+    """
+    ends = np.cumsum(kernel, axis=1)
+    before, after = ends[:, :-1], ends[:, -1:] - ends[:, :-1]  # weights on either side of each difference
+    # With block m held, differences up to m move what lies before them, later ones what lies after.
+    reach = np.pad(np.cumsum(np.abs(before), axis=1), ((0, 0), (1, 0)))
+    reach += np.pad(np.cumsum(np.abs(after[:, ::-1]), axis=1)[:, ::-1], ((0, 0), (0, 1)))
+    held = np.argmin(reach, axis=1)
+    earlier = np.arange(before.shape[1]) < held[:, None]
+    rise = bound.slew * np.where(earlier, -np.sign(before), np.sign(after))
+    signal = np.pad(np.cumsum(rise, axis=1), ((0, 0), (1, 0)))
+    level = np.where(ends[:, -1] > 0, bound.high, -bound.low)
+    shifted: Float = signal + (level - signal[np.arange(len(kernel)), held])[:, None]
+    return shifted
+
+
+def _loudest_of_band(kernel: Float, bound: BandBound) -> Float:
+    """The window of a band, at its worst corner, that each kernel answers most."""
+    gains = np.einsum("kb,swb->skw", kernel, bound.shared)
+    answers = kernel @ bound.middle.T + np.abs(kernel) @ bound.half.T + np.abs(gains).sum(axis=0)
+    window = np.argmax(answers, axis=1)
+    signal: Float = bound.middle[window] + np.sign(kernel) * bound.half[window]
+    for gain, part in zip(gains, bound.shared, strict=True):
+        signal = signal + np.sign(gain[np.arange(len(kernel)), window])[:, None] * part[window]
+    return signal
+
+
+def choice_bounds(net: Net, shares: Float, bound: Bound) -> tuple[Float, Float, Float]:
     """Closed-form bound of y over the set for each choice.
 
     Parameters
@@ -97,7 +160,7 @@ def choice_bounds(net: Net, shares: Float, bound: SignalBound) -> tuple[Float, F
     net : Net
     shares : ndarray, shape (n_choices, n_hidden)
         1 or 0 for a node with positive output weight (in or out), a factor in [0, 1] for a negative one.
-    bound : SignalBound
+    bound : SignalBound or BandBound
 
     Returns
     -------
@@ -115,10 +178,17 @@ def choice_bounds(net: Net, shares: Float, bound: SignalBound) -> tuple[Float, F
 
 
 class WorstChoices:
-    """The choices that are worst for one set, with factors that fit the net as it is now."""
+    """The choices that are worst for one set, with factors that fit the net as it is now.
 
-    def __init__(self, bound: SignalBound) -> None:
-        self.bound = bound
+    Parameters
+    ----------
+    bound : SignalBound or BandBound
+    must_vote : bool
+        The set must vote: what is bounded from above is -y.
+    """
+
+    def __init__(self, bound: Bound, must_vote: bool = False) -> None:
+        self.bound, self.must_vote = bound, must_vote
         self.windows: Float = np.zeros((0, 0))
         self.shares: Float = np.zeros((0, 0))
 
@@ -130,6 +200,7 @@ class WorstChoices:
         net : Net
         rng : Generator
         """
+        net = self._seen(net)
         chosen = rng.random((N_SCOUTS, net.output_weight.size)) < 0.5
         signals = loudest_signal((chosen * net.output_weight) @ net.hidden_weight, self.bound)
         self.windows = np.vstack([*self.windows, *signals])
@@ -147,6 +218,7 @@ class WorstChoices:
         windows = self.windows if exact is None else np.vstack([*self.windows, exact])
         if not len(windows):
             return
+        net = self._seen(net)
         positive = net.output_weight > 0
         self.windows, active = _climb(net, windows, self.bound)
         choice = np.unique(active & positive, axis=0).astype(np.float64)
@@ -165,13 +237,22 @@ class WorstChoices:
 
     def worst(self, net: Net) -> tuple[float, Gradients]:
         """Largest bound among the choices known, and its gradient with respect to the net's parameters."""
-        values, sums, signals = choice_bounds(net, self.shares, self.bound)
+        seen, sign = self._seen(net), -1.0 if self.must_vote else 1.0
+        values, sums, signals = choice_bounds(seen, self.shares, self.bound)
         k = int(np.argmax(values))
-        weighted = self.shares[k] * net.output_weight
-        return float(values[k]), (np.outer(weighted, signals[k]), weighted, self.shares[k] * sums[k], np.ones(1))
+        weighted = self.shares[k] * seen.output_weight
+        return float(values[k]), (
+            np.outer(weighted, signals[k]), weighted, sign * self.shares[k] * sums[k], np.full(1, sign),
+        )  # fmt: skip
+
+    def _seen(self, net: Net) -> Net:
+        """The net whose output is bounded."""
+        if not self.must_vote:
+            return net
+        return Net(net.hidden_weight, net.hidden_bias, -net.output_weight, -net.output_bias)
 
 
-def _climb(net: Net, windows: Float, bound: SignalBound) -> tuple[Float, NDArray[np.bool_]]:
+def _climb(net: Net, windows: Float, bound: Bound) -> tuple[Float, NDArray[np.bool_]]:
     """Move each window to the signal that its own activation pattern answers most, while that is louder.
 
     Returns the loudest ``POOL_SIZE`` windows, loudest first, and which nodes are active at each.

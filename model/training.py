@@ -2,11 +2,11 @@
 
 Per event, never per window: a must-fire event asks for K votes in a row at some time not long before its required
 time to fire, and which time is left to the net; its earlier windows and grey events are "don't care"; every window of
-a no-fire event asks for silence, of which the loudest ones are looked up again and again. Must-fire requirements add
-members of their sets as events. Soon the prover looks up the exact worst cases of every
-no-fire set, and penalties (see ``penalty``) pull them below zero. The threshold is set last, on the integers,
-capped by the proved worst cases. Must-fire requirements are then tried on the integers: what the prover finds
-against them is learned in another round.
+a no-fire event asks for silence, of which the loudest ones are looked up again and again. Requirements on sets with an
+end add members of these as events. Soon the prover looks up the exact worst cases of every no-fire set, and penalties
+(see ``penalty``) pull them below zero. The threshold is set last, on the integers, capped by the proved worst cases.
+Requirements on sets with an end are then tried on the integers: what the prover finds against them is learned in
+another round, in which must-fire sets are pressed by their own closed form too.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ from crumple.signals.corpus import Corpus, Event
 from crumple.signals.events import MUST_FIRE, NO_FIRE
 from crumple.units import G0_MPS2, ceil_fraction
 
-from .analysis.properties import Requirement, RequirementSet
-from .analysis.prover import Violated, prove, worst_case
-from .bounds import Member, drawn_members, signal_bound
+from .analysis.properties import RequirementSet
+from .analysis.prover import Proved, Violated, prove, worst_case
+from .bounds import Member, drawn_members
 from .checkpoint import Checkpoint, Saved
 from .deployed import Arming, DeployedModel
 from .loss import FireWindows, fire_loss, quiet_loss
 from .net import Float, Net
-from .penalty import Gradients, WorstChoices
+from .penalty import Gradients
 from .quantise import INPUT_UNIT_G, quantise
 from .windows import LoudestWindows, Windows, starts_of
+from .worst_cases import WorstCases
 
 CLIMB_EVERY_STEPS = 20
 PROVER_EVERY_STEPS = 400
@@ -141,8 +142,8 @@ def train(
     corpus : Corpus
         Needs must-fire and no-fire events, all from the same sensors.
     requirements : RequirementSet
-        Those about ``never_requests_fire`` are penalised, and bound the threshold exactly; those about ``fires_by``
-        are learned from members of their sets and from counterexamples.
+        Those about ``never_requests_fire`` are penalised, and bound the threshold exactly; sets with an end are
+        learned from members, from counterexamples and, where they must fire, from penalties in later rounds.
     plan : TrainingPlan
     advance : callable
         Told steps done and a status text.
@@ -193,13 +194,13 @@ class _Session:
         self.quiet: list[Event] = [event for event in corpus if event.label == NO_FIRE]
         self.must: list[Event] = [event for event in corpus if event.label == MUST_FIRE]
         draft = self.quantised(Net.drawn(1, plan.n_blocks, np.random.default_rng(0)), None, 0)
-        self.members = {
-            requirement.id: drawn_members(draft, requirement, self.rng)
-            for requirement in requirements
-            if requirement.claim == "fires_by"
-        }
-        self.worst_cases = _WorstCases(self)
-        self.loudest = LoudestWindows(self._windows([event.main_lsb for event in self.quiet]))
+        drawn = {requirement.id: drawn_members(draft, requirement, self.rng) for requirement in requirements}
+        claims = {requirement.id: requirement.claim for requirement in requirements}
+        self.members = {name: those for name, those in drawn.items() if those and claims[name] == "fires_by"}
+        self.silent = {name: those for name, those in drawn.items() if those and claims[name] != "fires_by"}
+        self.false_fires: list[NDArray[np.signedinteger[Any]]] = []
+        self.worst_cases = WorstCases(requirements, plan, corpus.sensors.main, self.unit_lsb, draft, self.scouts)
+        self.loudest = LoudestWindows(self._windows(self._unwanted()))
         self.counterexamples: dict[str, list[list[int]]] = {}
         self.history: list[dict[str, float]] = []
         self.n_steps_done = 0
@@ -211,6 +212,17 @@ class _Session:
     def _windows(self, sequences: Sequence[NDArray[np.signedinteger[Any]]]) -> Windows:
         return Windows(sequences, self.plan.n_blocks, self.plan.block_samples, self.unit_lsb)
 
+    def _unwanted(self) -> list[NDArray[np.signedinteger[Any]]]:
+        """Every sequence that must not fire: events, members of no-fire sets, what was found against these."""
+        members = [member.counts_lsb for drawn in self.silent.values() for member in drawn]
+        return [*(event.main_lsb for event in self.quiet), *members, *self.false_fires]
+
+    def _listen(self) -> None:
+        """Take what has become unwanted into the pool of loudest windows, behind what is there."""
+        numbers, counts = self.loudest.chosen()
+        self.loudest = LoudestWindows(self._windows(self._unwanted()))
+        self.loudest.restore(numbers, np.pad(counts, (0, len(self.loudest.windows) - len(counts))))
+
     def run(self) -> Trained:
         """Rounds of fitting, until nothing is found against the must-fire requirements."""
         saved = self.checkpoint.load() if self.checkpoint else None
@@ -220,6 +232,7 @@ class _Session:
         for n_round in range(begin + 1, self.plan.n_rounds):
             if not self._learn_counterexamples(model):
                 break
+            self._listen()
             net = self.fit(net, n_round, None)
             model = self._deployed(net)
         if self.checkpoint:
@@ -231,12 +244,12 @@ class _Session:
         facts, arrays = saved.facts, saved.arrays
         self.rng.bit_generator.state, self.scouts.bit_generator.state = facts["rng"], facts["scouts"]
         self.history, self.n_steps_done = list(facts["history"]), int(facts["n_steps_done"])
-        self.loudest.restore(arrays["loudest_numbers"], arrays["loudest_counts"])
-        for k, choices in enumerate(self.worst_cases.choices):
-            choices.windows, choices.shares = arrays[f"worst_windows_{k}"], arrays[f"worst_shares_{k}"]
         for name, found in facts["counterexamples"].items():
             for counts in found:
                 self._learn(name, counts)
+        self._listen()
+        self.loudest.restore(arrays["loudest_numbers"], arrays["loudest_counts"])
+        self.worst_cases.restore(facts["pressed"], arrays)
         return int(facts["n_round"])
 
     def _save(self, n_round: int, step: int, fit: dict[str, Float]) -> None:
@@ -252,20 +265,23 @@ class _Session:
             "rng": self.rng.bit_generator.state,
             "scouts": self.scouts.bit_generator.state,
             "counterexamples": self.counterexamples,
+            "pressed": self.worst_cases.pressed,
         }
-        arrays = {"loudest_numbers": numbers, "loudest_counts": counts, **fit}
-        for k, choices in enumerate(self.worst_cases.choices):
-            arrays |= {f"worst_windows_{k}": choices.windows, f"worst_shares_{k}": choices.shares}
+        arrays = {"loudest_numbers": numbers, "loudest_counts": counts, **fit, **self.worst_cases.state()}
         self.checkpoint.save(facts, arrays)
 
     def _deployed(self, net: Net) -> DeployedModel:
         return self.quantised(net, self.arming, self._threshold(self.quantised(net, self.arming, 0)))
 
     def _learn_counterexamples(self, model: DeployedModel) -> bool:
-        """Add what the prover finds against the must-fire requirements to their members; whether there was anything."""
+        """Learn from what the prover finds against requirements on sets with an end; whether there was anything.
+
+        A must-fire set that is not proved is pressed from now on, whether the prover found a member or gave up.
+        """
         found = False
         for requirement in self.requirements:
-            if requirement.claim != "fires_by":
+            must_fire = requirement.id in self.members
+            if not must_fire and requirement.id not in self.silent:
                 continue
             self.advance(self.n_steps_done, f"proving {requirement.id}")
             verdict = prove(model, requirement)
@@ -274,12 +290,19 @@ class _Session:
                 self.counterexamples.setdefault(requirement.id, []).append(counts)
                 self._learn(requirement.id, counts)
                 found = True
+            if must_fire and not isinstance(verdict, Proved):
+                self.worst_cases.press_on(requirement.id)
+                found = True
         return found
 
     def _learn(self, requirement_id: str, counts: Sequence[int]) -> None:
-        """Make a counterexample count as much as eight drawn members."""
-        due = self.members[requirement_id][0].due
-        self.members[requirement_id] += [Member(np.array(counts, dtype=np.int64), due)] * 8
+        """Make a counterexample count as much as eight drawn members; one that must not fire is an event of its own."""
+        sequence = np.array(counts, dtype=np.int64)
+        if requirement_id in self.members:
+            due = self.members[requirement_id][0].due
+            self.members[requirement_id] += [Member(sequence, due)] * 8
+        else:
+            self.false_fires.append(sequence)
 
     def _wanted(self) -> FireWindows:
         """Windows of every event and member that must fire."""
@@ -336,7 +359,7 @@ class _Session:
                 shaped = conditioning.shaped(start)
             moment = [np.zeros_like(p) for p in shaped.parameters()]
             square = [np.zeros_like(p) for p in shaped.parameters()]
-            insistence = np.ones(len(self.quiet))
+            insistence = np.ones(len(loudest.windows))
         late_first, cost = n_round == 0, plan.no_fire_weight / len(self.must)
         for step in range(begin, n_steps):
             net = conditioning.net(shaped)
@@ -368,7 +391,8 @@ class _Session:
             pull = plan.penalty_weight * ramp_up
             if pull and step % CLIMB_EVERY_STEPS == 0:
                 often = PROVER_OFTEN_STEPS if progress >= NEAR_END else PROVER_EVERY_STEPS
-                self.worst_cases.follow(net, ask_prover=step % often == 0)
+                rounded = self.quantised(net, None, 0) if step % often == 0 else None
+                self.worst_cases.follow(net, rounded, self.members)
             worst = self.worst_cases.press(net, gradients, pull, plan.margin)
             rate = plan.learning_rate * 0.5 * (1 + np.cos(np.pi * max(0.0, progress - 0.3) / 0.7)) + 1e-4
             if not late_first:
@@ -404,7 +428,7 @@ class _Session:
         bias is positive. Between the loudest no-fire level and the levels that must-fire events reach in
         time the bias takes the point a quarter of the way up; the proved worst cases cap it.
         """
-        loudest = max(confirmed_level(draft, draft.outputs(event.main_lsb)).max() for event in self.quiet)
+        loudest = max(confirmed_level(draft, draft.outputs(counts)).max() for counts in self._unwanted())
         in_time = []
         for event in self.must:
             due = due_sample(event, float(self.corpus.sample_period_s))
@@ -451,43 +475,6 @@ def insisted(insistence: Float, is_loud: NDArray[np.bool_]) -> Float:
     """
     weight: Float = np.clip(insistence * np.where(is_loud, INSIST_FACTOR, 1 / INSIST_FACTOR), 1.0, INSIST_MOST)
     return weight
-
-
-class _WorstCases:
-    """The exact worst cases of every ``never_requests_fire`` requirement, looked up by the prover."""
-
-    def __init__(self, session: _Session) -> None:
-        self.session = session
-        plan, spec = session.plan, session.corpus.sensors.main
-        self.requirements: list[Requirement] = []
-        self.choices: list[WorstChoices] = []
-        for requirement in session.requirements:
-            bound = signal_bound(requirement, spec, plan.block_samples, session.unit_lsb)
-            if bound is not None:  # sets without a closed form only cap the threshold
-                self.requirements.append(requirement)
-                self.choices.append(WorstChoices(bound))
-
-    def follow(self, net: Net, *, ask_prover: bool) -> None:
-        """Follow the known worst cases as the net moves; now and then ask the prover for the exact ones."""
-        session = self.session
-        draft = session.quantised(net, None, 0) if ask_prover else None
-        for requirement, choices in zip(self.requirements, self.choices, strict=True):
-            exact = None
-            if draft is not None:
-                # Within 5 %: enough to steer by, and a fraction of the work of the exact worst case.
-                window = worst_case(draft, requirement, gap=500.0).window
-                exact = window.reshape(session.plan.n_blocks, -1).sum(axis=1) / session.unit_lsb
-            choices.scout(net, session.scouts)
-            choices.learn(net, exact)
-
-    def press(self, net: Net, gradients: Sequence[Float], pull: float, margin: float) -> float:
-        """Add the penalties' gradients in place; returns the worst bound known, 0 before the first look."""
-        known = [choices.worst(net) for choices in self.choices if len(choices.shares)]
-        for value, parts in known:
-            if value + margin > 0:
-                for total, part in zip(gradients, parts, strict=True):
-                    total += pull * part
-        return max((value for value, _ in known), default=0.0)
 
 
 class _Conditioning:

@@ -10,8 +10,9 @@ import pytest
 
 from crumple.model.analysis import checker
 from crumple.model.analysis.properties import Requirement, read_requirements
-from crumple.model.bounds import drawn_members, signal_bound
+from crumple.model.bounds import band_bound, band_of, drawn_members, last_in_time, signal_bound
 from crumple.model.deployed import DeployedModel
+from crumple.model.penalty import loudest_signal
 from crumple.signals.sensor import SensorSpec
 
 
@@ -34,8 +35,46 @@ def test_other_claims_have_no_bound(claim: Any) -> None:
     assert signal_bound(requirement, SensorSpec(), 3, 1.0) is None
 
 
-def test_slew_limits_have_no_closed_form() -> None:
-    assert signal_bound(no_fire(amplitude_g="3", slew_g_per_ms="1"), SensorSpec(), 3, 1.0) is None
+def test_a_slew_limit_is_stated_from_block_to_block() -> None:
+    bound = signal_bound(no_fire(amplitude_g="3", slew_g_per_ms="1"), SensorSpec(), 3, 1.0)
+    assert bound is not None
+    assert bound.slew == 8.0 * 3 * 3  # 8 counts a sample; each of 3 samples against the one 3 earlier
+
+
+def recorded(claim: str = "never_requests_fire", by_ms: str = "", **more: str) -> Requirement:
+    counts = tuple(int(40 * np.sin(k / 3)) for k in range(30))
+    described: dict[str, Any] = {"kind": "recorded", "counts": counts, "gain": "0.1", "noise_g": "0.25", **more}
+    return Requirement("X", "P6", "x", claim, "x", "x", described, by_ms)  # type: ignore[arg-type]
+
+
+def test_the_windows_of_a_recording_within_tolerances_hold_every_member(small_model: DeployedModel) -> None:
+    requirement = recorded()
+    band = band_of(small_model, requirement)
+    assert band is not None
+    bound = band_bound(small_model, band, 2.0)
+    kernel = np.random.default_rng(0).normal(size=(1, small_model.n_blocks))
+    largest = float((kernel * loudest_signal(kernel, bound)).sum())
+    for member in drawn_members(small_model, requirement, np.random.default_rng(1)):
+        assert member.due == -1
+        inputs = np.array([small_model.block_sums(member.counts_lsb)]).reshape(-1, small_model.n_blocks) / 2.0
+        rounding = 0.5 * small_model.block_samples / 2.0 * float(np.abs(kernel).sum())
+        assert float((inputs @ kernel[0]).max()) <= largest + rounding
+
+
+def test_what_comes_on_top_of_a_recording_is_left_out_of_what_steers(small_model: DeployedModel) -> None:
+    plain, more = (band_of(small_model, recorded(**keys)) for keys in ({}, {"step_g": "1", "corrupted_samples": "2"}))
+    assert plain is not None and more is not None
+    assert (plain.middle == more.middle).all() and (plain.half == more.half).all()
+
+
+def test_only_a_time_limit_makes_a_sample_the_last_in_time(small_model: DeployedModel) -> None:
+    assert last_in_time(small_model, recorded()) == -1
+    assert last_in_time(small_model, recorded("fires_by", "5")) == 10
+
+
+def test_signals_without_an_end_are_no_band(small_model: DeployedModel) -> None:
+    assert band_of(small_model, no_fire(amplitude_g="3")) is None
+    assert drawn_members(small_model, no_fire(amplitude_g="3"), np.random.default_rng(0)) == []
 
 
 def test_drawn_members_lie_in_the_set(small_model: DeployedModel) -> None:

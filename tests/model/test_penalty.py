@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from crumple.model.net import Net
-from crumple.model.penalty import SignalBound, WorstChoices, choice_bounds, loudest_signal
+from crumple.model.penalty import BandBound, Bound, SignalBound, WorstChoices, choice_bounds, loudest_signal
 
 BOUNDS = [
     SignalBound(0.5, 0.5),
@@ -21,11 +21,23 @@ BOUNDS = [
     SignalBound(0.5, 0.5, step=0.3),
     SignalBound(2.0, 2.0, 1.0, step=0.3),
     SignalBound(0.2, 0.2, corrupted_blocks=(3.0, 1.0)),
-]
+    SignalBound(3.0, 2.0, slew=0.2),
+    SignalBound(2.0, 2.0, 1.0, slew=0.1),
+    BandBound(
+        np.random.default_rng(1).normal(size=(6, 8)),
+        np.random.default_rng(2).normal(0, 0.3, size=(2, 6, 8)),
+        np.random.default_rng(3).random((6, 8)),
+    ),
+]  # type: list[Bound]
 
 
-def signals(bound: SignalBound, n_blocks: int, rng: np.random.Generator, n_signals: int) -> np.ndarray:
-    """Random signals of a set: differences of velocities in the band, cut down where too high."""
+def signals(bound: Bound, n_blocks: int, rng: np.random.Generator, n_signals: int) -> np.ndarray:
+    """Random signals of a set: differences of velocities in the band, cut down where too high or too steep."""
+    if isinstance(bound, BandBound):
+        window = rng.integers(0, len(bound.middle), n_signals)
+        q = rng.choice([-1.0, 1.0, 0.3], (len(bound.shared), n_signals))
+        own = bound.half[window] * rng.choice([-1.0, 1.0, 0.5], (n_signals, n_blocks))
+        return np.asarray(bound.middle[window] + np.einsum("sn,snb->nb", q, bound.shared[:, window]) + own)
     if np.isinf(bound.velocity_range):
         made = rng.uniform(-bound.low, bound.high, (n_signals, n_blocks))
     else:
@@ -33,6 +45,9 @@ def signals(bound: SignalBound, n_blocks: int, rng: np.random.Generator, n_signa
         level = np.where(rng.random(level.shape) < 0.5, np.rint(level), level)
         step = np.diff(level, axis=1)
         made = step * np.minimum(1.0, bound.high / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-12))
+    if np.isfinite(bound.slew):
+        steepest = np.abs(np.diff(made, axis=1)).max(axis=1, keepdims=True)
+        made *= np.minimum(1.0, bound.slew / np.maximum(steepest, 1e-12))
     if bound.step:  # up, and half of it down again
         when = np.sort(rng.integers(0, n_blocks + 1, (n_signals, 2)), axis=1)
         time = np.arange(n_blocks)
@@ -56,10 +71,50 @@ def test_the_loudest_signal_of_an_amplitude_set_follows_the_kernels_signs() -> N
     assert loudest_signal(weight, SignalBound(0.5, 0.2)).tolist() == [[0.5, -0.2, 0.5]]
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("slew", [0.01, 0.3, 5.0])
+def test_the_loudest_signal_of_a_slew_limit_is_no_less_than_a_linear_programmes_optimum(seed: int, slew: float) -> None:
+    weight = np.random.default_rng(seed).normal(size=(1, 7))
+    claimed = float((weight * loudest_signal(weight, SignalBound(2.0, 1.0, slew=slew))).sum())
+    rise = np.diff(np.eye(7), axis=0)
+    best = linprog(-weight[0], np.vstack([rise, -rise]), np.full(12, slew), bounds=[(-1.0, 2.0)] * 7)
+    assert claimed >= -best.fun - 1e-9
+    if slew == 5.0:  # no limit at all
+        assert claimed == pytest.approx(-best.fun)
+    if slew == 0.01:  # nearly constant signals: what is left to the slew is next to nothing
+        assert claimed == pytest.approx(-best.fun, abs=0.01 * 21 * float(np.abs(weight).max()))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_loudest_window_of_a_band_is_the_best_of_all_its_corners(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    bound = BandBound(rng.normal(size=(3, 4)), rng.normal(size=(2, 3, 4)), rng.random((3, 4)))
+    weight = rng.normal(size=(1, 4))
+    corners = [
+        bound.middle[w] + p * bound.shared[0, w] + q * bound.shared[1, w] + bound.half[w] * own
+        for w in range(3)
+        for p, q, *own in itertools.product((-1, 1), repeat=6)
+    ]
+    claimed = float((weight * loudest_signal(weight, bound)).sum())
+    assert claimed == pytest.approx(max(float(weight[0] @ corner) for corner in corners))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_for_a_set_that_must_vote_what_is_bounded_is_the_least_output(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    net = Net.drawn(5, 8, rng)
+    bound = BOUNDS[-1]
+    choices = WorstChoices(bound, must_vote=True)
+    for window in signals(bound, 8, rng, 200):
+        choices.learn(net, window)
+    reached = net.forward(choices.windows)[0].min()
+    assert choices.worst(net)[0] >= -reached - 1e-9
+
+
 @pytest.mark.parametrize("bound", BOUNDS)
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000))
-def test_over_all_choices_and_any_factors_the_bound_covers_every_signal(bound: SignalBound, seed: int) -> None:
+def test_over_all_choices_and_any_factors_the_bound_covers_every_signal(bound: Bound, seed: int) -> None:
     rng = np.random.default_rng(seed)
     net = Net.drawn(6, 8, rng)
     positive = net.output_weight > 0
@@ -69,11 +124,12 @@ def test_over_all_choices_and_any_factors_the_bound_covers_every_signal(bound: S
     assert net.forward(signals(bound, 8, rng, 500))[0].max() <= values.max() + 1e-9
 
 
+@pytest.mark.parametrize("must_vote", [False, True])
 @pytest.mark.parametrize("bound", BOUNDS)
-def test_gradient_of_the_worst_choice_equals_finite_differences(bound: SignalBound) -> None:
+def test_gradient_of_the_worst_choice_equals_finite_differences(bound: Bound, must_vote: bool) -> None:
     rng = np.random.default_rng(3)
     net = Net.drawn(5, 8, rng)
-    choices = WorstChoices(bound)
+    choices = WorstChoices(bound, must_vote)
     choices.learn(net, signals(bound, 8, rng, 1)[0])
     choices.learn(net, signals(bound, 8, rng, 1)[0])
     _, gradients = choices.worst(net)

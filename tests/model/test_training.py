@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from crumple.errors import ConfigError, CorpusError
-from crumple.model.analysis.properties import read_requirements
+from crumple.model.analysis.properties import Requirement, RequirementSet, read_requirements
 from crumple.model.analysis.prover import Proved, prove
 from crumple.model.checkpoint import Checkpoint
 from crumple.model.training import INSIST_MOST, TrainingPlan, confirmed_level, insisted, train
@@ -84,6 +84,59 @@ def test_the_state_of_another_training_or_a_damaged_one_is_not_taken(
     assert Checkpoint(path, "one").load() is None
     assert "starts anew" in caplog.text
     assert Checkpoint(tmp_path / "none.npz", "one").load() is None
+
+
+def with_more(*more: Requirement) -> RequirementSet:
+    return RequirementSet((*read_requirements(None).requirement, *more))
+
+
+def soft_pulse(by_ms: str) -> Requirement:
+    cell: dict[str, str | tuple[int, ...]] = {
+        "kind": "pulse", "shape": "haversine", "delta_v_from_kmh": "40", "delta_v_to_kmh": "42",
+        "duration_from_ms": "70", "duration_to_ms": "72", "gain": "0.08", "offset_g": "1", "noise_g": "0.25",
+    }  # fmt: skip
+    return Requirement("M1", "P5", "text", "fires_by", "why", "whence", cell, by_ms)
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_a_recording_that_must_not_fire_within_tolerances_is_learned(corpus: Corpus, seed: int) -> None:
+    bumps = [event for event in corpus if event.name.startswith("low_speed_bump")]
+    loud = max(bumps, key=lambda event: float(np.convolve(event.main_lsb, np.ones(96)).max()))
+    counts = tuple(int(count) for count in loud.main_lsb[:240])
+    described: dict[str, str | tuple[int, ...]] = {
+        "kind": "recorded", "counts": counts, "gain": "0.2", "offset_g": "1", "noise_g": "0.5",
+    }  # fmt: skip
+    wanted = Requirement("N1", "P6", "text", "never_requests_fire", "why", "whence", described)
+    model = train(corpus, with_more(wanted), replace(PLAN, n_steps=1000, seed=seed), quietly).model
+    assert isinstance(prove(model, wanted), Proved)
+
+
+@pytest.mark.slow
+def test_a_must_fire_set_whose_proof_fails_is_pressed_until_it_holds(corpus: Corpus) -> None:
+    wanted = soft_pulse("19")
+    trained = train(corpus, with_more(wanted), replace(PLAN, n_steps=1000, seed=1), quietly)
+    assert trained.history[-1]["step"] > 1000  # the first round did not do
+    assert isinstance(prove(trained.model, wanted), Proved)
+
+
+def test_a_training_interrupted_while_it_presses_a_must_fire_set_ends_in_the_same_integers(
+    corpus: Corpus, tmp_path: Path
+) -> None:
+    plan, requirements = replace(PLAN, n_steps=900, n_rounds=2), with_more(soft_pulse("12"))
+    whole = train(corpus, requirements, plan, quietly)
+    checkpoint = Checkpoint(tmp_path / "state.npz", "this training")
+
+    def interrupt(done: int, status: str) -> None:
+        told.append(status)
+        if sum(status.startswith("late") for status in told) == 23:  # 250 steps into the second round
+            raise KeyboardInterrupt
+
+    told: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        train(corpus, requirements, plan, interrupt, checkpoint)
+    saved = checkpoint.load()
+    assert saved is not None and saved.facts["pressed"] == ["M1"]
+    assert train(corpus, requirements, plan, quietly, checkpoint).model == whole.model
 
 
 @pytest.mark.parametrize("label", ["must_fire", "no_fire"])
