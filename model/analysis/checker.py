@@ -223,7 +223,7 @@ def polytope(voter: Voter, claim: str, described: Any, length: int) -> Polytope:
             rows += [({i: s * a for i, a in rise.items()}, slew) for s in (1, -1)]
     if "step_g" in parts:  # u = s + o; latents: the rises, then the falls of o, which add up to no more than the step
         step, first = int(counts("step_g")), len(box)
-        box = box + [(0, step)] * (2 * length)
+        box, most = box + [(0, step)] * (2 * length), most + step
         rows.append((dict.fromkeys(range(first, len(box)), 1), step))
         for k, (constant, form) in enumerate(samples):
             falls = dict.fromkeys(range(first + length, first + length + k + 1), -1)

@@ -100,6 +100,8 @@ NUMBERS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("never_requests_fire", {"kind": "signals", "amplitude_g": "3", "below_g": "200", "velocity_range_kmh": "0.4"}, ""),
     ("never_requests_fire", {"kind": "signals", "amplitude_g": "2", "slew_g_per_ms": "3", "step_g": "0.7"}, ""),
     ("never_requests_fire", {"kind": "signals", "amplitude_g": "2", "below_g": "5", "corrupted_samples": "2"}, ""),
+    ("never_requests_fire", {"kind": "signals", "amplitude_g": "2", "step_g": "0.7", "corrupted_samples": "2"}, ""),
+    ("never_requests_fire", {"kind": "corridor", **BAND, "step_g": "0.5", "corrupted_samples": "1"}, ""),
     ("never_arms", {"kind": "signals", "amplitude_g": "20", "velocity_range_kmh": "0.4", "step_g": "2"}, ""),
     ("never_arms", {"kind": "signals", "amplitude_g": "500"}, ""),
     ("never_arms", {"kind": "noise"}, ""),
