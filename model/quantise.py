@@ -1,8 +1,8 @@
 """From float weights to the integers that ship.
 
-ReLU is positively homogeneous, so each hidden row may be scaled on its own to use the whole weight range;
-the output weight takes the scale back. Rounding changes *which* function ships; what ships is then
-analysed exactly, so nothing is lost in between.
+ReLU is positively homogeneous, so each hidden row may be scaled on its own: to use the whole weight range, or as much
+of it as leaves its sum within int32 for every input; the output weight takes the scale back. Rounding changes *which*
+function ships; what ships is then analysed exactly, so nothing is lost in between.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from crumple.integers import INT32_MAX
 from crumple.signals.corpus import Corpus
 
 from .deployed import Arming, DeployedModel
@@ -58,12 +59,16 @@ def quantise(net: Net, corpus: Corpus, plan: Shape, arming: Arming | None, *, ou
     Raises
     ------
     ModelError
-        If an accumulator could not hold every input in the clamp range.
+        If an accumulator could not hold every input in the clamp range, however small the weights.
     """
     spec = corpus.sensors.main
     unit_lsb = INPUT_UNIT_G / float(spec.lsb) * plan.block_samples
     top = 2 ** (plan.weight_bits - 1) - 1
-    row_scale = top / np.maximum(np.abs(net.hidden_weight).max(axis=1), 1e-9)
+    largest = plan.block_samples * spec.clamp_lsb
+    reach = np.abs(net.hidden_weight).sum(axis=1) * largest + np.abs(net.hidden_bias) * unit_lsb
+    rounding = 0.5 * (net.hidden_weight.shape[1] * largest + 1)
+    most = (INT32_MAX - rounding) / np.maximum(reach, 1e-9)
+    row_scale = np.minimum(top / np.maximum(np.abs(net.hidden_weight).max(axis=1), 1e-9), most)
     output = net.output_weight / row_scale
     output_scale = (2**14 - 1) / np.maximum(np.abs(output).max(), 1e-30)
     safing = corpus.sensors.safing
