@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 
 from crumple.export.c99 import render_c
 from crumple.export.calibration_files import render_calibration
-from crumple.export.profiles import EXACT16
+from crumple.export.profiles import DSP, EXACT16, SMALL8, Profile
+from crumple.export.selftest import render_selftest
 from crumple.firmware_sim.build import C_FOLDER, CONTROLLER_SOURCES, MODEL_SOURCES, RECORDER_SOURCES
 from crumple.firmware_sim.recorder import TICK_DTYPE, Recorder
 from crumple.firmware_sim.reference import main_word, safing_word
@@ -39,8 +40,9 @@ from crumple.signals.generate import CorpusPlan, generate
 UNMEASURED = ("drive.c", "inject.c")
 """Both drive the controller and are no part of it."""
 
-HEADER_BYTES, BODY = 56, "<q3i12h3h"
-"""An image of the tests' model: its header, and output bias, hidden biases, weights and output weights."""
+HEADER_BYTES = 56
+BODY = {"exact16": "<q3i12h3h", "dsp": "<q3i12h3h", "small8": "<q3i12b3h"}
+"""An image of the tests' model: output bias, hidden biases, weights and output weights."""
 
 FOLDER = Path(__file__).parents[1] / "c"
 WHITE_BOX = FOLDER / "controller_vectors.c"
@@ -49,8 +51,15 @@ LIMITS = FOLDER / "recorder_limits.c"
 WRAPPED = ("watchdog_passed", "crumple_parameters_crc32", "crumple_output", "crumple_step_with")
 """What a fault of the processor is put into, by the linker: two decisions wait for nothing else."""
 
-WIDE_NODES, WIDE_BLOCK, WIDE_BODY = 34, 64, "<q34i68h34h"
-"""A net so wide that the reader of its parameters needs the two limits that the tests' model cannot come to."""
+WIDE_NODES = 34
+WIDE = {"exact16": (2, 64, "<q34i68h34h"), "dsp": (4, 16, "<q34i136h34h"), "small8": (144, 64, "<q34i4896b34h")}
+"""Inputs, samples a block and layout of a net so wide that its reader needs limits the tests' model cannot come to."""
+
+GUARD = "if ((weight > WEIGHT_MAX) || ((weight * BLOCK_MAX) > room)) {"
+UNREACHABLE = {("dsp", GUARD, 2), ("small8", GUARD, 2)}
+"""Profile, code and place among the counts. The first operand keeps the product of the second within 32 bits. It is for
+wide blocks under 16-bit weights: dsp takes no block above 32,767 counts, and 8 bits times the widest block there is
+(64 samples of 32,767) do not overflow."""
 
 RIGHT = "the other operator stands last, so an operand is evaluated only where it decides: each both ways is every case"
 
@@ -114,35 +123,56 @@ def compiled(exported: Path, folder: Path, sources: list[Path], *options: str) -
     return Built(ctypes.CDLL(str(folder / "counted.so")), folder)
 
 
+@pytest.fixture(
+    scope="module", params=[EXACT16, *(pytest.param(one, marks=pytest.mark.slow) for one in (SMALL8, DSP))],
+    ids=lambda profile: profile.name,
+)  # fmt: skip
+def profile(request: pytest.FixtureRequest) -> Profile:
+    return request.param  # type: ignore[no-any-return]
+
+
+def print_export(model: DeployedModel, profile: Profile, folder: Path) -> Path:
+    """Everything of an export that the controller reads, in ``folder``."""
+    calibration, image = render_calibration(model, "0" * 64, profile)
+    files = {**render_c(model, "0" * 64, profile), **calibration, **render_selftest(model, "0" * 64, profile)}
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="ascii")
+    (folder / "crumple_parameters.bin").write_bytes(image)
+    return folder
+
+
 @pytest.fixture(scope="module")
-def built(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+def printed(deployed: DeployedModel, profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tests' model as the profile prints it."""
+    return print_export(deployed, profile, tmp_path_factory.mktemp("printed"))
+
+
+@pytest.fixture(scope="module")
+def built(printed: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """Controller and model as one library; what is measured counts its branches."""
     sources = [
         *(C_FOLDER / name for name in (*CONTROLLER_SOURCES, *RECORDER_SOURCES)),
-        *(exported / name for name in MODEL_SOURCES),
+        *(printed / name for name in MODEL_SOURCES),
         WHITE_BOX,
         PROCESSOR,
         LIMITS,
     ]
     wraps = [f"-Wl,--wrap={name}" for name in WRAPPED]
-    return compiled(exported, tmp_path_factory.mktemp("branches"), sources, *wraps)
+    return compiled(printed, tmp_path_factory.mktemp("branches"), sources, *wraps)
 
 
 @pytest.fixture(scope="module")
-def wide(deployed: DeployedModel, tmp_path_factory: pytest.TempPathFactory) -> tuple[Built, Path]:
+def wide(deployed: DeployedModel, profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> tuple[Built, Path]:
     """The reader of the parameters of a net at the edge of what an export takes, and that export."""
+    n_blocks, block_samples, _ = WIDE[profile.name]
     model = replace(
         deployed,
-        block_samples=WIDE_BLOCK,
-        hidden_weight=((1, 1),) * WIDE_NODES,
+        block_samples=block_samples,
+        hidden_weight=((1,) * n_blocks,) * WIDE_NODES,
         hidden_bias=(0,) * WIDE_NODES,
         output_weight=(1,) * WIDE_NODES,
     )
-    exported = tmp_path_factory.mktemp("wide_export")
-    calibration, image = render_calibration(model, "0" * 64, EXACT16)
-    for name, text in {**render_c(model, "0" * 64), **calibration}.items():
-        (exported / name).write_text(text, encoding="ascii")
-    (exported / "crumple_parameters.bin").write_bytes(image)
+    exported = print_export(model, profile, tmp_path_factory.mktemp("wide_export"))
     folder = tmp_path_factory.mktemp("wide")
     sources = [exported / "crumple_model.c", exported / "crumple_calibration.c"]
     return compiled(exported, folder, sources), exported
@@ -235,7 +265,7 @@ def record(recorder: Recorder, controller: Controller) -> None:
 
 def read(library: ctypes.CDLL, data: bytes, size: int | None = None) -> int:
     """The reader's verdict on an image."""
-    parameters = ctypes.create_string_buffer(4096)
+    parameters = ctypes.create_string_buffer(2**14)
     return int(library.crumple_calibration_read(data, ctypes.c_size_t(size or len(data)), parameters))
 
 
@@ -248,13 +278,13 @@ def resealed(image: bytes, layout: str, changes: dict[int, int]) -> bytes:
     return data + struct.pack("<I", zlib.crc32(data))
 
 
-def read_images(library: ctypes.CDLL, image: bytes) -> list[int]:
+def read_images(library: ctypes.CDLL, image: bytes, layout: str) -> list[int]:
     """Verdicts of the reader on the ``image`` of the model, and on it spoilt in each way that it tells apart."""
     verdicts = [read(library, image), read(library, image, len(image) - 1)]
     for at in (0, 4, 8, len(image) - 1):
         verdicts.append(read(library, image[:at] + bytes([image[at] ^ 1]) + image[at + 1 :]))
     for at, number in ((0, 2**62 + 1), (0, -(2**62) - 1), (1, -(2**31)), (1, 2**31 - 1)):
-        verdicts.append(read(library, resealed(image, BODY, {at: number})))
+        verdicts.append(read(library, resealed(image, layout, {at: number})))
     return verdicts
 
 
@@ -285,7 +315,7 @@ def together(one: Lines, other: Lines) -> Lines:
 
 @needs_gcov
 def test_every_branch_and_condition_of_controller_recorder_and_export_is_taken_both_ways(
-    built: Built, wide: tuple[Built, Path], exported: Path
+    built: Built, wide: tuple[Built, Path], printed: Path, profile: Profile
 ) -> None:
     controller = Controller(built.library)
     drive(controller)
@@ -293,27 +323,29 @@ def test_every_branch_and_condition_of_controller_recorder_and_export_is_taken_b
     assert built.library.recorder_limits() == 0, "the line of recorder_limits.c that does not hold"
     assert built.library.controller_vectors() == 0, "the line of controller_vectors.c that does not hold"
     assert built.library.processor_faults() == 0, "the line of processor_faults.c that does not hold"
-    verdicts = read_images(built.library, (exported / "crumple_parameters.bin").read_bytes())
+    verdicts = read_images(built.library, (printed / "crumple_parameters.bin").read_bytes(), BODY[profile.name])
     assert verdicts[0] == 0
     assert all(verdicts[1:])
     assert len(set(verdicts)) == 7, "accepted, and six reasons to refuse"
     reader, wide_export = wide
     image = (wide_export / "crumple_parameters.bin").read_bytes()
-    first_weight, first_output_weight = 1 + WIDE_NODES, 1 + 3 * WIDE_NODES
-    too_much = {first_output_weight + j: 32767 for j in range(WIDE_NODES)}
+    n_blocks, _, layout = WIDE[profile.name]
+    largest = 2 ** (profile.weight_bits - 1) - 1
+    too_heavy = {1 + WIDE_NODES + k: largest for k in range(n_blocks)}
+    too_much = {1 + WIDE_NODES + n_blocks * WIDE_NODES + j: 32767 for j in range(WIDE_NODES)}
     assert read(reader.library, image) == 0
-    for changes in ({first_weight: 32767}, too_much):
-        assert read(reader.library, resealed(image, WIDE_BODY, changes)) == verdicts[-1], "out of range"
+    for changes in (too_heavy, too_much):
+        assert read(reader.library, resealed(image, layout, changes)) == verdicts[-1], "out of range"
     built.library.coverage_dump()
     reader.library.coverage_dump()
     n_branches, missed = 0, []
-    for source in measured(exported):
+    for source in measured(printed):
         lines = counts(built.folder, source)
         if source.name == "crumple_calibration.c":
             lines = together(lines, counts(reader.folder, wide_export / source.name))
         n_branches += sum(len(ran) - 1 for _, ran in lines)
-        missed += [(source.name, text, ran) for text, ran in lines if 0 in ran]
-    assert missed == []
+        missed += [(profile.name, text, k) for text, ran in lines for k, count in enumerate(ran) if count == 0]
+    assert set(missed) == {one for one in UNREACHABLE if one[0] == profile.name}
     assert n_branches > 540
 
 
