@@ -36,7 +36,7 @@ ONE = -1
 """The latent that is always 1: its coefficient is the constant."""
 
 G0_MPS2 = Fraction("9.80665")
-INT32, INT64 = 2**31 - 1, 2**63 - 1
+INT16, INT32, INT64 = 2**15 - 1, 2**31 - 1, 2**63 - 1
 LONGEST = 4096
 """Samples in a sequence."""
 
@@ -148,14 +148,17 @@ def read_model(payload: Any) -> Model:
     top = table(payload, "the model", [*sensor, *net, "confirm_votes", "confirm_window", "arming"])
     safing = table(top["arming"], "arming", ["lsb_g", "clamp_lsb", "window_samples", "threshold_lsb", "hold_samples"])
     rate = whole(top["sample_rate_hz"], "sample_rate_hz", 1)
-    rows = [[whole(w, "a weight") for w in listing(row, "hidden_weight")] for row in listing(top["hidden_weight"], "W")]
+    rows = [
+        [whole(w, "a weight", -INT16, INT16) for w in listing(row, "a row of hidden_weight")]
+        for row in listing(top["hidden_weight"], "hidden_weight")
+    ]
     demand(bool(rows) and bool(rows[0]) and len({len(row) for row in rows}) == 1, "hidden_weight is no matrix")
     m = whole(top["confirm_window"], "confirm_window", 1, 1000)
     main = Voter(
         rate, number(top["lsb_g"], "lsb_g"), whole(top["clamp_lsb"], "clamp_lsb", 1),
         whole(top["block_samples"], "block_samples", 1), rows,
         [whole(b, "a bias") for b in listing(top["hidden_bias"], "hidden_bias", len(rows))],
-        [whole(v, "a weight") for v in listing(top["output_weight"], "output_weight", len(rows))],
+        [whole(v, "a weight", -INT16, INT16) for v in listing(top["output_weight"], "output_weight", len(rows))],
         whole(top["output_bias"], "output_bias"), whole(top["confirm_votes"], "confirm_votes", 1, m), m,
     )  # fmt: skip
     window = whole(safing["window_samples"], "window_samples", 1, LONGEST)
@@ -170,7 +173,7 @@ def read_model(payload: Any) -> Model:
         hidden = [block * sum(map(abs, row)) + abs(b) for row, b in zip(voter.weight, voter.bias, strict=True)]
         output = sum(abs(v) * h for v, h in zip(voter.out, hidden, strict=True)) + abs(voter.out_bias)
         demand(max(block, *hidden) <= INT32 and output <= INT64, "an accumulator of the model could overflow")
-    return Model(main, arming, whole(safing["hold_samples"], "hold_samples", 0))
+    return Model(main, arming, whole(safing["hold_samples"], "hold_samples", 0, 10**7))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -678,10 +681,9 @@ def check(model_payload: Any, property_payload: Any, certificate_payload: Any) -
 
 def check_read(model: Model, property_payload: Any, certificate_payload: Any) -> None:
     """The same, of a model that was read before."""
-    texts = ["id", "property", "text", "claim", "rationale", "origin", "by_ms"]
-    asked = table(property_payload, "the property", ["set", *texts])
-    for key in texts:
-        demand(isinstance(asked[key], str), f"{key} of the property is no text")
+    words = ["id", "property", "text", "rationale", "origin"]  # for people
+    asked = table(property_payload, "the property", ["claim", "set", "by_ms", *words])
+    demand(isinstance(asked["claim"], str), "the claim is no text")
     claim = asked["claim"]
     demand(claim in KINDS, f"{claim!r} is no claim")
     voter = model.arming if claim in ("never_arms", "arms_by") else model.main
