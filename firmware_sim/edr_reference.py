@@ -149,7 +149,8 @@ class ReferenceRecorder:
     def _slot(self, event: _Event, told: list[Tick], order: int, locked: bool, gap: int | None) -> bytes:
         rate, first, closing = self.rate, told[event.seen], told[event.closing]
         stages = [event.stage(told, k) for k in (0, 1)]
-        ms = [NONE_16 if at is None else self._round(Fraction(at * 1000, rate)) for at in stages]
+        most = NONE_16 - 1  # what lasts longer reads as this
+        ms = [NONE_16 if at is None else min(most, self._round(Fraction(at * 1000, rate))) for at in stages]
         disposal = None not in stages and ms[1] - ms[0] >= 100
         flags = (
             1

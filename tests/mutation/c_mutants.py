@@ -25,6 +25,7 @@ HEADERS = {
 typedef signed char int8_t; typedef unsigned char uint8_t; typedef short int16_t; typedef unsigned short uint16_t;
 typedef int int32_t; typedef unsigned int uint32_t; typedef long int64_t; typedef unsigned long uint64_t;
 #define INT32_MAX 2147483647
+#define UINT16_MAX 65535
 #define INT64_C(c) c##L
 #define UINT64_C(c) c##UL
 """,
@@ -83,10 +84,11 @@ class Printer(c_generator.CGenerator):  # type: ignore[misc]
         return bool(self._function) and self._constant == 0
 
     def visit_FuncDef(self, node: Any) -> str:
+        head = self._plain.visit(node.decl)  # a size in a parameter's type is a constant expression
         self._function = node.decl.name
-        text = super().visit_FuncDef(node)
+        body = self.visit(node.body)
         self._function = ""
-        return str(text)
+        return f"{head}\n{body}\n"
 
     def visit_Case(self, node: Any) -> str:
         text = f"case {self._plain.visit(node.expr)}:\n"
@@ -135,6 +137,8 @@ class Printer(c_generator.CGenerator):  # type: ignore[misc]
     def visit_BinaryOp(self, node: Any) -> str:
         if not self._mutable() or _is_size(node):
             return str(self._plain.visit_BinaryOp(node))
+        if _is_number(node):
+            return f"({self._constant_text(node, f'({self._text(node)})')})"
         left, right, said = self.visit(node.left), self.visit(node.right), self._text(node)
         if node.op in ("&&", "||"):
             other = "||" if node.op == "&&" else "&&"
@@ -189,6 +193,23 @@ class Printer(c_generator.CGenerator):  # type: ignore[misc]
 
     def visit_TernaryOp(self, node: Any) -> str:
         return f"(({self.visit(node.cond)}) ? ({self.visit(node.iftrue)}) : ({self.visit(node.iffalse)}))"
+
+
+def _is_number(node: Any) -> bool:
+    """Whether an operation is a number of the header, such as samples in so many ms: constants with casts."""
+    return _is_constant(node) and _casts(node) > 1
+
+
+def _casts(node: Any) -> int:
+    if isinstance(node, c_ast.BinaryOp):
+        return _casts(node.left) + _casts(node.right)
+    return 1 + _casts(node.expr) if isinstance(node, c_ast.Cast) else 0
+
+
+def _is_constant(node: Any) -> bool:
+    if isinstance(node, c_ast.BinaryOp):
+        return node.op in ARITHMETIC and _is_constant(node.left) and _is_constant(node.right)
+    return _is_constant(node.expr) if isinstance(node, c_ast.Cast) else isinstance(node, c_ast.Constant)
 
 
 def _is_size(node: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Mutants of the controller's C: each differs from the reference on the stated vectors, or it is said why it cannot."""
+"""Mutants of the C of controller and recorder: each differs from the reference on stated vectors, or it is said why."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from crumple.export.c99 import render_c
 from crumple.export.calibration_files import render_calibration
 from crumple.export.profiles import EXACT16
 from crumple.export.selftest import render_selftest
-from crumple.firmware_sim.build import C_FOLDER, CONTROLLER_SOURCES, MODEL_SOURCES
+from crumple.firmware_sim.build import C_FOLDER, CONTROLLER_SOURCES, MODEL_SOURCES, RECORDER_SOURCES
 from crumple.model.deployed import Arming, DeployedModel
 
 if sys.version_info >= (3, 11):
@@ -34,6 +34,10 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="each mutant run
 HERE = Path(__file__).parent
 UNMUTATED = ("drive.c", "inject.c")
 """They drive the controller and are no part of it."""
+
+RECORDER = "edr.c"
+LIMITS = HERE.parent / "c" / "recorder_limits.c"
+"""Counters of the recorder at limits that vectors would take years to reach; not mutated."""
 
 MIRROR = "mirror.c"
 """In a library of its own: it touches every word of the state three times a tick, which its mutants make slow."""
@@ -155,11 +159,12 @@ def exported(folder: Path) -> Path:
 def survivors(folder: Path, mutated: tuple[str, ...], which: str) -> tuple[list[Any], list[Any]]:
     """All mutants of these sources, and those that behave like the original on the vectors called ``which``."""
     export = exported(folder / "export")
-    plain = [C_FOLDER / name for name in CONTROLLER_SOURCES if name not in mutated]
-    plain += [export / name for name in MODEL_SOURCES]
+    plain = [C_FOLDER / name for name in (*CONTROLLER_SOURCES, *RECORDER_SOURCES) if name not in mutated]
+    plain += [LIMITS, *(export / name for name in MODEL_SOURCES)]
     mutants = c_mutants.build([C_FOLDER / name for name in mutated], plain, [export, C_FOLDER], folder)
     library = folder / "mutants.so"
-    vectors = getattr(sibling("vectors"), which)(export, ctypes.CDLL(str(library)))
+    module = "recorder_vectors" if which == "recorder_vectors" else "vectors"
+    vectors = getattr(sibling(module), which)(export, ctypes.CDLL(str(library)))
     (folder / "vectors.pickle").write_bytes(pickle.dumps(vectors))
     script = [sys.executable, str(HERE / "run_mutants.py"), str(library), str(folder / "vectors.pickle")]
     subprocess.run([*script, str(folder / "alike.json"), str(len(mutants))], check=True)
@@ -184,8 +189,9 @@ def explained() -> Counter[str]:
     [
         (tuple(n for n in CONTROLLER_SOURCES if n not in (*UNMUTATED, MIRROR)), "all_vectors"),
         ((MIRROR,), "memory_vectors"),
+        ((RECORDER,), "recorder_vectors"),
     ],
-    ids=["controller", "mirror"],
+    ids=["controller", "mirror", "recorder"],
 )
 def test_no_mutant_survives_without_a_reason(tmp_path: Path, mutated: tuple[str, ...], which: str) -> None:
     mutants, alive = survivors(tmp_path, mutated, which)
