@@ -207,7 +207,13 @@ def faults_tables(found: dict[str, Any]) -> str:
     left = [one for one in found["rest"] if not one["noticed"] or one["outcome"] == "unintended fire"]
     n_left = sum(one["faults"] for one in left)
     said = f"coverage {percent}; {n_left} runs not covered, each with its reason in `rest` of faults.json"
-    return f"{counts}\n\n{goals}\n\n{said}"
+    recorder = found["recorder"]["total"]
+    heard = (
+        f"event data recorder, which decides nothing: of {recorder['faults']} flipped bits of its memory"
+        f" {recorder['same image']} leave the record as it is, {recorder['other bytes']} change it,"
+        f" {recorder['event missing']} lose an event, {recorder['event too many']} invent one"
+    )
+    return f"{counts}\n\n{goals}\n\n{said}\n{heard}"
 
 
 def arming_table(arming: dict[str, Any]) -> str:

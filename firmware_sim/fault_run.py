@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from .fault_list import Sensor, spoilt
 from .fault_outcome import DETECTED, HARMLESS, OMITTED, OUTCOMES, UNINTENDED, explanation, outcomes, trouble_names
 from .inject import IMAGE_VERDICTS, Injector
+from .recorder import Recorder
+from .recorder_faults import DOWNLOAD, RECORDER, flipped, goal, summary
 from .replay import Controller
 from .scenes import MISUSE, Scene, after
 
@@ -31,7 +33,8 @@ class Bench:
     ----------
     controller : Controller
     injector : Injector
-        Of the same library.
+    recorder : Recorder
+        All of the same library.
     scenes : tuple of Scene
     sensors : tuple of Sensor
         Main and safing.
@@ -43,6 +46,7 @@ class Bench:
 
     controller: Controller
     injector: Injector
+    recorder: Recorder
     scenes: tuple[Scene, ...]
     sensors: tuple[Sensor, Sensor]
     image: bytes
@@ -70,6 +74,10 @@ def pieces(bench: Bench) -> Iterator[Piece]:
             for first in range(0, n_parameters, BITS_A_PIECE):
                 n_bits = min(BITS_A_PIECE, n_parameters - first)
                 yield _bits(bench, PARAMETERS, scene, moment, when, first, n_bits)
+        for moment, when in (*scene.moments, (DOWNLOAD, None)):
+            for first in range(0, 8 * bench.recorder.n_bytes, BITS_A_PIECE):
+                n_bits = min(BITS_A_PIECE, 8 * bench.recorder.n_bytes - first)
+                yield _recorder_bits(bench, scene, moment, when, first, n_bits)
         yield Piece(f"inputs: {scene.name}", lambda scene=scene: _inputs(bench, scene))  # type: ignore[misc]
         yield Piece(f"sequences: {scene.name}", lambda scene=scene: _sequences(bench, scene))  # type: ignore[misc]
 
@@ -83,6 +91,13 @@ def _bits(bench: Bench, family: str, scene: Scene, begins: str, at: int | None, 
         return _summed(scene, family, begins, results, names.tolist())
 
     return Piece(f"{family}: {scene.name}: {begins}: {first}", run)
+
+
+def _recorder_bits(bench: Bench, scene: Scene, begins: str, at: int | None, first: int, n_bits: int) -> Piece:
+    def run() -> list[dict[str, Any]]:
+        return flipped(scene, bench.controller, bench.recorder, begins, at, first, n_bits)
+
+    return Piece(f"{RECORDER}: {scene.name}: {begins}: {first}", run)
 
 
 def _inputs(bench: Bench, scene: Scene) -> list[dict[str, Any]]:
@@ -177,7 +192,8 @@ def ranges(numbers: list[int]) -> list[str]:
 def merged(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The payload of the artefact from the ``rows`` of all pieces: tables, the list of the rest, goals."""
     image = next(row for row in rows if row["family"] == IMAGE)
-    runs = [row for row in rows if row["family"] != IMAGE]
+    runs = [row for row in rows if row["family"] not in (IMAGE, RECORDER)]
+    recorder = [row for row in rows if row["family"] == RECORDER]
     table = []
     for family in dict.fromkeys(row["family"] for row in runs):
         for kind in dict.fromkeys(row["class"] for row in runs):
@@ -195,7 +211,8 @@ def merged(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "table": table,
         "total": total,
         "coverage": coverage(total),
-        "goals": goals(image, runs, rest),
+        "recorder": summary(recorder),
+        "goals": [*goals(image, runs, rest), goal(recorder)],
         "rest": _joined(rest),
     }
 

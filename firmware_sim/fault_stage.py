@@ -22,11 +22,12 @@ from .exported import IMAGE_FILE
 from .fault_list import Sensor
 from .fault_run import Bench, Piece, merged, pieces
 from .inject import Injector
+from .recorder import Recorder
 from .replay import Controller
 from .scenes import choose_scenes
 from .stages import same_sensors
 
-SCHEMA = "crumple.faults/1"
+SCHEMA = "crumple.faults/2"
 FILE = "faults.json"
 
 
@@ -80,7 +81,7 @@ def faults_stage(
                 Sensor("safing", float(safing.lsb), safing.clamp_lsb),
             )
             image = (export_folder / IMAGE_FILE).read_bytes()
-            bench = Bench(controller, injector, scenes, sensors, image, seed)
+            bench = Bench(controller, injector, Recorder(library), scenes, sensors, image, seed)
             rows = _done(pieces(bench), Kept(state, stage.key), advance)
         events = [
             {

@@ -28,15 +28,30 @@ TICK_DTYPE = np.dtype(
 
 
 class Recorder:
-    """The recorder of a compiled controller ``library``: blank and switched on before every run."""
+    """The recorder of a compiled controller ``library``: blank and switched on before every run.
+
+    Attributes
+    ----------
+    n_bytes : int
+        Memory of one recorder.
+    """
 
     def __init__(self, library: ctypes.CDLL) -> None:
         for name in ("record_recorder_size", "record_tick_size", "record_image_size", "drive_controller_size"):
             getattr(library, name).restype = ctypes.c_size_t
-        for name in ("record_start", "record_ticks", "record_inputs", "edr_download", "drive_start"):
+        for name in (
+            "record_start",
+            "record_ticks",
+            "record_inputs",
+            "record_told",
+            "record_flips",
+            "edr_download",
+            "drive_start",
+        ):
             getattr(library, name).restype = None
         assert library.record_tick_size() == TICK_DTYPE.itemsize, "edr_tick of the library has another layout"
         self._library = library
+        self.n_bytes = int(library.record_recorder_size())
 
     def image_of(self, ticks: NDArray[Any]) -> bytes:
         """What is downloaded after the recorder alone was told ``ticks``: an array of ``TICK_DTYPE``, (n_samples,).
@@ -74,8 +89,59 @@ class Recorder:
         self._library.record_inputs(controller, recorder, _at(given), ctypes.c_size_t(given.size), _at(outputs))
         return outputs, self._download(recorder)
 
+    def told(self, inputs: NDArray[Any], outputs: NDArray[Any]) -> NDArray[Any]:
+        """What the recorder is told in ticks of these ``inputs``, of ``INPUT_DTYPE``, and ``outputs``, (n_samples,).
+
+        Returns
+        -------
+        ndarray of TICK_DTYPE, shape (n_samples,)
+            Nothing is known of the car beside its sensors.
+
+        Raises
+        ------
+        SignalError
+            Another type or shape.
+        """
+        read, said = _row("inputs", inputs, INPUT_DTYPE), _row("outputs", outputs, OUTPUT_DTYPE)
+        if read.size != said.size:
+            raise SignalError(f"{read.size} inputs and {said.size} outputs, expected one of each a tick")
+        ticks = np.zeros(read.size, dtype=TICK_DTYPE)
+        self._library.record_told(_at(read), _at(said), ctypes.c_size_t(read.size), _at(ticks))
+        return ticks
+
+    def flips(
+        self, ticks: NDArray[Any], when: int, first_bit: int, n_bits: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Images of a recorder that was told ``ticks``, with one bit of its memory flipped before tick ``when``.
+
+        One recorder a bit, ``n_bits`` of them from ``first_bit`` on; ``when`` may be the number of ticks, for a flip
+        before the download. Calls release the lock.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n_bits, image bytes)
+            What is downloaded afterwards.
+        ndarray of bool, shape (n_bits,)
+            Whether a byte within 4 KiB before or behind the recorder's memory was written.
+
+        Raises
+        ------
+        SignalError
+            Another type or shape, or no such tick or bit.
+        """
+        given = _row("ticks", ticks, TICK_DTYPE)
+        if not 0 <= when <= given.size:
+            raise SignalError(f"flip before tick {when} of {given.size}: no such tick")
+        if first_bit < 0 or first_bit + n_bits > 8 * self.n_bytes:
+            raise SignalError(f"bits {first_bit} to {first_bit + n_bits - 1} of memory that has {8 * self.n_bytes}")
+        images = np.zeros((n_bits, int(self._library.record_image_size())), dtype=np.uint8)
+        is_outside = np.zeros(n_bits, dtype=np.bool_)
+        numbers = (ctypes.c_size_t(n) for n in (given.size, when, first_bit, n_bits))
+        self._library.record_flips(_at(given), *numbers, _at(images), _at(is_outside))
+        return images, is_outside
+
     def _blank(self) -> Any:
-        recorder = ctypes.create_string_buffer(int(self._library.record_recorder_size()))
+        recorder = ctypes.create_string_buffer(self.n_bytes)
         self._library.record_start(recorder)
         return recorder
 

@@ -132,16 +132,16 @@ static uint32_t at(const edr_recorder *self, uint32_t ago)
     return ((self->next + EDR_RING_SAMPLES) - 1u - ago) % EDR_RING_SAMPLES;
 }
 
+/* Place and number are limited anew: a flipped bit of memory must neither write elsewhere nor count for long. */
 static void take(edr_recorder *self, const edr_tick *tick)
 {
-    self->long_lsb += (int32_t)tick->sample_lsb - self->ring_lsb[self->next];
-    self->ring_lsb[self->next] = tick->sample_lsb;
-    self->ring_lost[self->next] = tick->is_lost;
-    self->next = (self->next + 1u) % EDR_RING_SAMPLES;
+    const uint32_t place = self->next % EDR_RING_SAMPLES;
+    self->long_lsb += (int32_t)tick->sample_lsb - self->ring_lsb[place];
+    self->ring_lsb[place] = tick->sample_lsb;
+    self->ring_lost[place] = tick->is_lost;
+    self->next = (place + 1u) % EDR_RING_SAMPLES;
     self->short_lsb += (int32_t)tick->sample_lsb - self->ring_lsb[at(self, SHORT_SAMPLES)];
-    if (self->filled < SHORT_SAMPLES) {
-        self->filled += 1u;
-    }
+    self->filled = (self->filled < SHORT_SAMPLES) ? (self->filled + 1u) : SHORT_SAMPLES;
 }
 
 /* Samples of the shortest interval, up to now, that reaches the onset; 0 if none does. */
@@ -183,7 +183,7 @@ static void integrate(edr_recorder *self, int16_t sample_lsb, bool is_lost)
             self->max_at = self->n;
         }
         if (((self->n % STEP_SAMPLES) == 0u) && (self->n <= DELTA_V_SAMPLES)) {
-            self->now.delta_v_kmh[self->now.n_delta_v] = kmh_of(self->sum_lsb);
+            self->now.delta_v_kmh[self->n / STEP_SAMPLES] = kmh_of(self->sum_lsb);
             self->now.n_delta_v += 1u;
         }
     }

@@ -1,5 +1,15 @@
 #include "record.h"
 
+#define FENCE_BYTES 4096u
+#define FENCE 0xA5u
+
+/* A recorder between bytes that nothing may touch. */
+typedef struct {
+    uint8_t before[FENCE_BYTES];
+    edr_recorder recorder;
+    uint8_t after[FENCE_BYTES];
+} fenced;
+
 /* As the decoder of frames judges a word, which the controller does not hand on. */
 static bool is_lost(uint32_t word)
 {
@@ -64,5 +74,48 @@ void record_inputs(mirrored_controller *self, edr_recorder *recorder, const cont
         output[k] = mirrored_step(self, &input[k]);
         tick = told(&input[k], &output[k]);
         edr_step(recorder, &tick);
+    }
+}
+
+void record_told(const controller_input *input, const controller_output *output, size_t n, edr_tick *tick)
+{
+    for (size_t k = 0u; k < n; ++k) {
+        tick[k] = told(&input[k], &output[k]);
+    }
+}
+
+static void fence(fenced *self)
+{
+    for (size_t k = 0u; k < FENCE_BYTES; ++k) {
+        self->before[k] = FENCE;
+        self->after[k] = FENCE;
+    }
+}
+
+static bool is_whole(const fenced *self)
+{
+    uint32_t found = 0u;
+    for (size_t k = 0u; k < FENCE_BYTES; ++k) {
+        found |= (uint32_t)self->before[k] ^ FENCE;
+        found |= (uint32_t)self->after[k] ^ FENCE;
+    }
+    return found == 0u;
+}
+
+void record_flips(const edr_tick *tick, size_t n, size_t when, size_t first_bit, size_t n_bits, uint8_t *image,
+                  bool *is_outside)
+{
+    edr_recorder before;
+    record_start(&before);
+    record_ticks(&before, tick, when);
+    for (size_t k = 0u; k < n_bits; ++k) {
+        const size_t bit = first_bit + k;
+        fenced self;
+        fence(&self);
+        self.recorder = before;
+        ((uint8_t *)&self.recorder)[bit / 8u] ^= (uint8_t)(1u << (bit % 8u));
+        record_ticks(&self.recorder, &tick[when], n - when);
+        edr_download(&self.recorder, &image[k * EDR_IMAGE_BYTES]);
+        is_outside[k] = !is_whole(&self);
     }
 }

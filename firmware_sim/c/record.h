@@ -19,4 +19,12 @@ void record_ticks(edr_recorder *self, const edr_tick *tick, size_t n);
 void record_inputs(mirrored_controller *self, edr_recorder *recorder, const controller_input *input, size_t n,
                    controller_output *output);
 
+/* What those n ticks tell the recorder. */
+void record_told(const controller_input *input, const controller_output *output, size_t n, edr_tick *tick);
+
+/* The same n ticks of a blank recorder n_bits times, each time with another bit of its memory flipped before tick `when`,
+ * or before the download if that is n: one image each, and whether a byte beside its memory was written. */
+void record_flips(const edr_tick *tick, size_t n, size_t when, size_t first_bit, size_t n_bits, uint8_t *image,
+                  bool *is_outside);
+
 #endif

@@ -429,7 +429,7 @@ def test_every_command_that_a_missing_section_names_is_a_verb(finished: Path) ->
 
 
 def test_evidence_of_another_stage_is_shown_as_its_file_says_and_counted(project: Path, run: Any) -> None:
-    made(project, "faults", "crumple.faults/1", FAULTS, {"coverage.svg": "<svg xmlns='http://www.w3.org/2000/svg'/>"})
+    made(project, "faults", "crumple.faults/2", FAULTS, {"coverage.svg": "<svg xmlns='http://www.w3.org/2000/svg'/>"})
     assert run("report", project)[0] == 0
     page = text_of(project)
     section = page.partition('<h2 id="faults">')[2].partition("<h2")[0]
@@ -515,7 +515,7 @@ def test_the_distance_to_flipping_is_said_as_far_as_it_is_known(holds: int, flip
 
 
 def test_damaged_or_stale_further_evidence_is_told_in_place(project: Path, run: Any) -> None:
-    path = made(project, "faults", "crumple.faults/1", FAULTS)
+    path = made(project, "faults", "crumple.faults/2", FAULTS)
     assert run("train", project / "corpus", "--out", project / "model", "--force", "--seed", 3, *config(project))[0] < 2
     run("report", project)
     told = [trouble for trouble in read_project(project).troubles if trouble.name == "faults"]

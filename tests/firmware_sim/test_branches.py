@@ -260,7 +260,7 @@ def record(recorder: Recorder, controller: Controller) -> None:
     recorder.image_of(told(np.zeros(500, np.int16)))
     inputs = controller.words(np.zeros(100, np.int16), np.zeros(100, np.int16))
     inputs["main_word"][50:53] = [0xFFFF_FFFF, main_word(FRAME_DATA_MAX + 1), main_word(-FRAME_DATA_MAX - 1)]
-    recorder.run(inputs)
+    recorder.flips(recorder.told(inputs, recorder.run(inputs)[0]), 50, 0, 2)
 
 
 def read(library: ctypes.CDLL, data: bytes, size: int | None = None) -> int:
