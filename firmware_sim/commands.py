@@ -106,7 +106,7 @@ def simulate_command(
 def target_command(
     export: Path, corpus: Path, out: Path, clock_mhz: int, cycles_per_instruction: int, force: bool, as_json: bool
 ) -> None:
-    """Run CORPUS on the EXPORT folder's controller as Cortex-M4 machine code, in an emulator.
+    """Run CORPUS on the EXPORT folder's controller and its recorder as Cortex-M4 machine code, in an emulator.
 
     Every output of every tick must equal that of the C on this machine and of the reference in Python integers; exits
     with 1 at the first difference. Counts the instructions of every tick exactly, and the stack. Needs
@@ -130,7 +130,7 @@ def target_command(
 def target_table(found: dict[str, Any]) -> str:
     """The payload of a run as machine code, ``found``, as text: what was equal, and what it costs."""
     count, loop, start = found["instructions"], found["loop"], found["start"]
-    worst = count["worst"]
+    worst, heard = count["worst"], found["recorder"]
     rows = [
         ("ticks compared", f"{found['ticks']} of {len(found['events'])} events, {len(found['fields'])} outputs each"),
         ("differences", "none: board, this machine and reference"),
@@ -141,6 +141,12 @@ def target_table(found: dict[str, Any]) -> str:
         ("stack of a tick / of the start, bytes", f"{found['stack_bytes']} / {start['stack_bytes']}"),
         ("state with its mirror, bytes", found["state_bytes"]),
         ("code and constants, bytes", found["flash_bytes"]),
+        ("event data recorder: images compared / records in them", f"{heard['images']} / {heard['records']}"),
+        ("its instructions a tick, mean / most", f"{heard['mean']} / {heard['most']}, {heard['worst']}"),
+        (
+            "its stack / memory / code, bytes",
+            f"{heard['stack_bytes']} / {heard['state_bytes']} / {heard['flash_bytes']}",
+        ),
     ]
     states = [(row["state"], row["ticks"], row["least"], row["most"]) for row in count["by_state"]]
     return "\n\n".join(

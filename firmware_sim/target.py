@@ -1,4 +1,4 @@
-"""The controller as Cortex-M4 machine code on an emulated board: the same C, and what every tick of it costs.
+"""Controller and event data recorder as Cortex-M4 machine code on an emulated board: the same C, what a tick costs.
 
 QEMU counts instructions, exactly; it knows no cycles, no wait states of a flash and no cache. So the share of the loop
 rests on a stated number of cycles an instruction.
@@ -27,6 +27,8 @@ CORE, BOARD = "cortex-m4", "mps2-an386"
 TARGET_FOLDER = Path(__file__).parent / "target_c"
 HARNESS_SOURCES = ("drive.c", "inject.c")
 """Of the controller's folder, but no part of what ships."""
+RECORDER_SOURCE, RECORDER_HARNESS = "edr.c", "record.c"
+"""The event data recorder, and what tells it what the controller did."""
 
 # Enumerations as wide as on the host, so that both lay out inputs and outputs alike; compared at start.
 FLAGS = (
@@ -39,7 +41,8 @@ FLAGS = (
     "-ffunction-sections",
     "-fdata-sections",
 )
-RECORD_DTYPE = np.dtype([("instructions", np.uint32), ("reserved", np.uint32), ("output", OUTPUT_DTYPE)], align=True)
+RECORD_DTYPE = np.dtype([("instructions", np.uint32), ("recorder", np.uint32), ("output", OUTPUT_DTYPE)], align=True)
+"""Of a tick: instructions of controller and recorder, what the controller says."""
 PATIENCE_S = 3600.0
 
 
@@ -52,14 +55,17 @@ class Program:
     path : Path
     flash_bytes : int
         Code and constants of controller and exported model, without harness and C library.
+    recorder_flash_bytes : int
+        The same of the event data recorder.
     static_bytes : int
-        Writable data that they define themselves; all state is the caller's, so 0 is expected.
+        Writable data that all of them define themselves; all state is the caller's, so 0 is expected.
     compiler : str
         The compiler's own first line.
     """
 
     path: Path
     flash_bytes: int
+    recorder_flash_bytes: int
     static_bytes: int
     compiler: str
 
@@ -72,21 +78,31 @@ class Run:
     ----------
     records : tuple of ndarray of RECORD_DTYPE, shape (n_ticks,) each
         Instructions and outputs, one array a recording.
+    rests : ndarray of uint32, shape (n_recordings, n_ticks)
+        The recorder's instructions in the rest after each recording, in which what is under way is closed.
+    images : tuple of bytes
+        What is downloaded from the recorder then, one a recording.
     start_ticks, start_total, start_most : int
         Ticks from power-on to NORMAL; their instructions in sum, and of the longest one, the self-test.
     stack_bytes, start_stack_bytes : int
         High-water mark below the caller of a tick, over all recordings and over the start.
     state_bytes : int
         Memory of one controller with the mirror of its state.
+    recorder_stack_bytes, recorder_state_bytes : int
+        The same two of the event data recorder.
     """
 
     records: tuple[NDArray[Any], ...]
+    rests: NDArray[np.uint32]
+    images: tuple[bytes, ...]
     start_ticks: int
     start_total: int
     start_most: int
     stack_bytes: int
     start_stack_bytes: int
     state_bytes: int
+    recorder_stack_bytes: int
+    recorder_state_bytes: int
 
 
 def require_tools() -> None:
@@ -105,7 +121,7 @@ def emulator_version() -> str:
 
 
 def link_program(export_folder: Path, build_folder: Path) -> Program:
-    """Compile controller, exported model and harness for the board.
+    """Compile controller, recorder, exported model and harness for the board.
 
     Parameters
     ----------
@@ -123,7 +139,8 @@ def link_program(export_folder: Path, build_folder: Path) -> Program:
     require_tools()
     shipped = [*(export_folder / name for name in MODEL_SOURCES)]
     shipped += [C_FOLDER / name for name in CONTROLLER_SOURCES if name not in HARNESS_SOURCES]
-    harness = [C_FOLDER / "drive.c", TARGET_FOLDER / "target.c"]
+    shipped.append(C_FOLDER / RECORDER_SOURCE)
+    harness = [C_FOLDER / "drive.c", C_FOLDER / RECORDER_HARNESS, TARGET_FOLDER / "target.c"]
     objects = []
     for source in [*shipped, *harness]:
         objects.append(build_folder / f"{source.stem}.o")
@@ -133,15 +150,21 @@ def link_program(export_folder: Path, build_folder: Path) -> Program:
     program = build_folder / "target.elf"
     script = ("--specs=nosys.specs", "--specs=nano.specs", "-nostartfiles", "-Wl,--gc-sections")
     _said([COMPILER, *FLAGS, *script, "-T", str(TARGET_FOLDER / "target.ld"), *map(str, objects), "-o", str(program)])
-    flash, static = 0, 0
+    sizes = []
     for line in _said([SIZE, *map(str, objects[: len(shipped)])]).splitlines()[1:]:
         text, data, bss = (int(word) for word in line.split()[:3])
-        flash, static = flash + text + data, static + data + bss
-    return Program(program, flash, static, _said([COMPILER, "--version"]).splitlines()[0])
+        sizes.append((text + data, data + bss))
+    return Program(
+        path=program,
+        flash_bytes=sum(flash for flash, _ in sizes[:-1]),
+        recorder_flash_bytes=sizes[-1][0],
+        static_bytes=sum(static for _, static in sizes),
+        compiler=_said([COMPILER, "--version"]).splitlines()[0],
+    )
 
 
 def run_program(program: Program, recordings: Iterable[NDArray[Any]]) -> Run:
-    """Run recordings on the board, each from a controller just started.
+    """Run recordings on the board, each from a controller just started and a blank recorder.
 
     Parameters
     ----------
@@ -179,14 +202,22 @@ def run_program(program: Program, recordings: Iterable[NDArray[Any]]) -> Run:
     records = np.fromfile(folder / "out.bin", dtype=RECORD_DTYPE)
     if records.size != sum(lengths):
         raise CheckFailedError(f"{EMULATOR}: {records.size} ticks came back of {sum(lengths)}")
+    told = np.dtype([("rest", np.uint32, (figures["REST_TICKS"],)), ("image", f"V{figures['IMAGE_BYTES']}")])
+    heard = np.fromfile(folder / "edr.bin", dtype=told)
+    if heard.size != len(lengths):
+        raise CheckFailedError(f"{EMULATOR}: {heard.size} images of the recorder came back of {len(lengths)}")
     return Run(
         records=tuple(np.split(records, np.cumsum(lengths)[:-1])) if lengths else (),
+        rests=heard["rest"],
+        images=tuple(image.tobytes() for image in heard["image"]),
         start_ticks=figures["START_TICKS"],
         start_total=figures["START_TOTAL"],
         start_most=figures["START_MOST"],
         stack_bytes=figures["STACK"],
         start_stack_bytes=figures["START_STACK"],
         state_bytes=figures["STATE_BYTES"],
+        recorder_stack_bytes=figures["RECORDER_STACK"],
+        recorder_state_bytes=figures["RECORDER_BYTES"],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,16 @@ from crumple.signals.corpus import read_corpus
 from crumple.toolchain import find_compiler
 
 from .build import build_controller
+from .edr_reference import ReferenceRecorder
 from .exported import read_exported_model
+from .recorder import Recorder
+from .recorder_faults import FLAGS_AT
 from .reference import ReferenceController
 from .replay import MODES, OUTPUT_DTYPE, Controller
 from .stages import same_sensors
-from .target import BOARD, CORE, FLAGS, Run, emulator_version, link_program, require_tools, run_program
+from .target import BOARD, CORE, FLAGS, Program, Run, emulator_version, link_program, require_tools, run_program
 
-SCHEMA = "crumple.target/1"
+SCHEMA = "crumple.target/2"
 FILE = "target.json"
 EVENTS_A_RUN = 64
 DEFAULT_CLOCK_MHZ = 80
@@ -40,9 +44,10 @@ def target_stage(
     force: bool = False,
     advance: Advance = quietly,
 ) -> Artefact:
-    """Run every event of a corpus on the controller as machine code, and compare every output of every tick.
+    """Run every event of a corpus on controller and recorder as machine code, and compare every output of every tick.
 
-    The same words go to the board, to the C on this machine and to the reference in Python integers.
+    The same words go to the board, to the C on this machine and to the reference in Python integers; the recorder's
+    image is compared after each event and a rest in which its record is closed.
 
     Parameters
     ----------
@@ -61,7 +66,8 @@ def target_stage(
     CorpusError
         The corpus was sensed by other sensors than the model reads.
     CheckFailedError
-        The board failed, or one of the three says something else than the others: which event, tick and output.
+        The board failed, or one of the three says something else than the others: which event, tick and output, or
+        which byte of the image.
     ToolMissingError, CompileError
     """
     require_tools()
@@ -80,18 +86,27 @@ def target_stage(
         recordings = list(corpus)
         model = read_exported_model(export_folder)
         with tempfile.TemporaryDirectory(prefix="crumple-", ignore_cleanup_errors=True) as scratch:
-            controller = Controller(build_controller(export_folder, Path(scratch), compiler))
+            library = build_controller(export_folder, Path(scratch), compiler)
+            controller, recorder = Controller(library), Recorder(library)
+            listener = ReferenceRecorder(Fraction(model.main_units, model.units_per_g), model.sample_rate_hz)
             program = link_program(export_folder, Path(scratch))
             for begin in range(0, len(recordings), EVENTS_A_RUN):
                 some = recordings[begin : begin + EVENTS_A_RUN]
                 inputs = [controller.words(event.main_lsb, event.safing_lsb) for event in some]
                 runs.append(run_program(program, inputs))
-                for event, given, record in zip(some, inputs, runs[-1].records, strict=True):
+                answers = zip(some, inputs, runs[-1].records, runs[-1].rests, runs[-1].images, strict=True)
+                for event, given, record, rest, image in answers:
                     on_board = record["output"]
                     require_equal(event.name, CORE, on_board, "this machine", controller.outputs(given))
                     expected = ReferenceController(model).run(given)
                     require_equal(event.name, CORE, on_board, "the reference", expected)
-                    events.append({"event": event.name, "mode": event.mode, **_costs(record)})
+                    ticks = with_rest(recorder.told(given, expected), rest.size)
+                    require_same_image(event.name, CORE, image, "this machine", recorder.image_of(ticks))
+                    require_same_image(event.name, CORE, image, "the reference", listener.image_of(ticks))
+                    heard = np.concatenate([record["recorder"], rest])
+                    found = {"recorder_most": int(heard.max()), "recorder_sum": int(heard.sum(dtype=np.int64))}
+                    found["records"] = sum(image[at] & 1 for at in FLAGS_AT)
+                    events.append({"event": event.name, "mode": event.mode, **_costs(record), **found})
                     _note_states(by_state, record)
                     advance(len(events), event.mode)
         period_us = 1e6 / model.sample_rate_hz
@@ -114,12 +129,56 @@ def target_stage(
             },
             "stack_bytes": max(run.stack_bytes for run in runs),
             "state_bytes": runs[0].state_bytes,
+            "recorder": _recorder(events, runs, program),
             "flash_bytes": program.flash_bytes,
             "static_bytes": program.static_bytes,
             "events": events,
         }
 
     return stage.run(work, replace=replace, force=force)
+
+
+def with_rest(ticks: NDArray[Any], n_rest: int) -> NDArray[Any]:
+    """What a recorder is told, and rest after it: the last tick again, without sample, loss or current.
+
+    Parameters
+    ----------
+    ticks : ndarray of TICK_DTYPE, shape (n_ticks,)
+        At least one.
+    n_rest : int
+
+    Returns
+    -------
+    ndarray of TICK_DTYPE, shape (n_ticks + n_rest,)
+    """
+    rest = np.repeat(ticks[-1:], n_rest)
+    for name in ("sample_lsb", "is_lost", "is_firing", "current"):
+        rest[name] = 0
+    return np.concatenate([ticks, rest])
+
+
+def require_same_image(event: str, one: str, image: bytes, other: str, expected: bytes) -> None:
+    """Raise CheckFailedError at the first byte where two ways to run one recorder differ in its image.
+
+    Parameters
+    ----------
+    event : str
+        Name of the recording.
+    one, other : str
+        Names of the two ways.
+    image, expected : bytes
+        What each has to download.
+    """
+    if image == expected:
+        return
+    if len(image) != len(expected):
+        raise CheckFailedError(
+            f"{event}: the recorder's image has {len(image)} bytes on {one}, {len(expected)} on {other}"
+        )
+    at = next(k for k, (a, b) in enumerate(zip(image, expected, strict=True)) if a != b)
+    raise CheckFailedError(
+        f"{event}: byte {at} of the recorder's image is {image[at]} on {one}, {expected[at]} on {other}"
+    )
 
 
 def require_equal(event: str, one: str, outputs: NDArray[Any], other: str, expected: NDArray[Any]) -> None:
@@ -175,6 +234,23 @@ def _costs(record: NDArray[Any]) -> dict[str, Any]:
         "sum": int(count.sum(dtype=np.int64)),
         "worst_tick": worst,
         "worst_state": MODES[int(record["output"]["mode"][worst])],
+    }
+
+
+def _recorder(events: list[dict[str, Any]], runs: list[Run], program: Program) -> dict[str, Any]:
+    """What the event data recorder costs beside the controller, rests after the events included."""
+    worst = max(events, key=lambda event: event["recorder_most"])
+    n_ticks = sum(event["ticks"] for event in events) + sum(run.rests.size for run in runs)
+    return {
+        "ticks": n_ticks,
+        "mean": round(sum(event["recorder_sum"] for event in events) / n_ticks, 1),
+        "most": worst["recorder_most"],
+        "worst": worst["event"],
+        "images": len(events),
+        "records": sum(event["records"] for event in events),
+        "stack_bytes": max(run.recorder_stack_bytes for run in runs),
+        "state_bytes": runs[0].recorder_state_bytes,
+        "flash_bytes": program.recorder_flash_bytes,
     }
 
 

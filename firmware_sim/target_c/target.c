@@ -1,8 +1,10 @@
-/* Carries the controller on an emulated Cortex-M board and counts what every tick costs. No part of the controller.
+/* Carries the controller and its event data recorder on an emulated Cortex-M board and counts what every tick costs. No
+ * part of either.
  *
  * The host writes in.bin: for each recording the number of its ticks, then a controller_input for each. Every recording
- * begins with a controller just started. The board writes out.bin: for each tick its instructions, then its
- * controller_output. Both files go through semihosting, between ticks.
+ * begins with a controller just started and a blank recorder. The board writes out.bin: for each tick the instructions
+ * of both, then its controller_output; and edr.bin: for each recording the recorder's instructions in rest after it, so
+ * that what is under way is closed, then its image. The files go through semihosting, between ticks.
  *
  * Under `-icount shift=10` QEMU advances virtual time by 1024 ns an instruction, and the timers of these boards count
  * down at 25 MHz: 25.6 counts are one instruction. Sleds of nops are counted first; if they do not read back exactly,
@@ -14,6 +16,7 @@
 #include "controller.h"
 #include "drive.h"
 #include "mirror.h"
+#include "record.h"
 
 /* The first CMSDK timer of the board. */
 #define TIMER_CONTROL (*(volatile uint32_t *)0x40000000u)
@@ -33,16 +36,18 @@
 #define WRITE_BINARY 5u
 
 #define CHUNK 512u
+#define REST_TICKS EDR_SAMPLES(350u) /* a record is closed after 300 ms */
 #define PAINT 0xA5A5A5A5u
 #define PAINTED_WORDS 4096u
 
 typedef struct {
     uint32_t instructions;
-    uint32_t reserved; /* so that the output that follows lies on 8 bytes on every machine */
+    uint32_t recorder; /* instructions of the event data recorder; the output that follows lies on 8 bytes */
     controller_output output;
 } record;
 
 typedef controller_output (*tick_function)(mirrored_controller *self, const controller_input *input);
+typedef void (*listen_function)(edr_recorder *self, const edr_tick *tick);
 
 extern uint32_t target_data_image, target_data_begin, target_data_end, target_bss_begin, target_bss_end, target_stack_top;
 
@@ -52,9 +57,14 @@ void target_trap(void);
 static controller_input inputs[CHUNK];
 static record records[CHUNK];
 static mirrored_controller started, running;
-static uint32_t in_file, out_file;
+static edr_recorder recorder;
+static edr_tick ticks[CHUNK];
+static uint32_t rest_counts[REST_TICKS];
+static uint8_t image[EDR_IMAGE_BYTES];
+static uint32_t in_file, out_file, edr_file;
 static uint32_t *bottom; /* stack pointer at the call of a tick */
-static uint32_t overhead;
+static uint32_t overhead, listen_overhead;
+static uint32_t stack_bytes, recorder_stack_bytes;
 
 __attribute__((naked, noinline)) static uint32_t semihosting(uint32_t operation, const void *argument)
 {
@@ -117,11 +127,11 @@ static bool got(void *to, uint32_t bytes)
     return semihosting(SEMIHOSTING_READ, arguments) == 0u;
 }
 
-static void put(const void *from, uint32_t bytes)
+static void put(uint32_t file, const void *from, uint32_t bytes)
 {
-    const uint32_t arguments[3] = {out_file, (uint32_t)from, bytes};
+    const uint32_t arguments[3] = {file, (uint32_t)from, bytes};
     if (semihosting(SEMIHOSTING_WRITE, arguments) != 0u) {
-        fail("out.bin cannot be written");
+        fail("a file cannot be written");
     }
 }
 
@@ -137,6 +147,17 @@ __attribute__((noinline)) static uint32_t timed(tick_function tick, const contro
     return before - after;
 }
 
+__attribute__((noinline)) static uint32_t timed_recorder(listen_function listen, const edr_tick *tick)
+{
+    uint32_t before = 0u;
+    uint32_t after = 0u;
+    __asm volatile("mov %0, sp" : "=r"(bottom));
+    before = TIMER_VALUE;
+    listen(&recorder, tick);
+    after = TIMER_VALUE;
+    return before - after;
+}
+
 __attribute__((naked, noinline)) static controller_output nothing(mirrored_controller *self, const controller_input *input)
 {
     __asm volatile("bx lr");
@@ -144,9 +165,17 @@ __attribute__((naked, noinline)) static controller_output nothing(mirrored_contr
     (void)input;
 }
 
-static uint32_t instructions(uint32_t counts)
+__attribute__((naked, noinline)) static void deaf(edr_recorder *self, const edr_tick *tick)
 {
-    return (uint32_t)((((uint64_t)(counts - overhead) * 10u) + 128u) / 256u);
+    __asm volatile("bx lr");
+    (void)self;
+    (void)tick;
+}
+
+/* Of counts of the timer, less those of a call that does nothing. */
+static uint32_t instructions(uint32_t counts, uint32_t of_nothing)
+{
+    return (uint32_t)((((uint64_t)(counts - of_nothing) * 10u) + 128u) / 256u);
 }
 
 #define SLED(length)                                                                                                   \
@@ -156,6 +185,12 @@ static uint32_t instructions(uint32_t counts)
         __asm volatile(".rept " #length "\n nop\n .endr\n bx lr");                                                     \
         (void)self;                                                                                                    \
         (void)input;                                                                                                   \
+    }                                                                                                                  \
+    __attribute__((naked, noinline)) static void deaf_##length(edr_recorder *self, const edr_tick *tick)               \
+    {                                                                                                                  \
+        __asm volatile(".rept " #length "\n nop\n .endr\n bx lr");                                                     \
+        (void)self;                                                                                                    \
+        (void)tick;                                                                                                    \
     }
 SLED(1)
 SLED(7)
@@ -165,12 +200,16 @@ SLED(1000)
 static void calibrate(void)
 {
     static const tick_function sled[] = {sled_1, sled_7, sled_100, sled_1000};
+    static const listen_function deaf_sled[] = {deaf_1, deaf_7, deaf_100, deaf_1000};
     static const uint32_t length[] = {1u, 7u, 100u, 1000u};
     controller_output unused;
     overhead = timed(nothing, inputs, &unused);
     overhead = timed(nothing, inputs, &unused);
+    listen_overhead = timed_recorder(deaf, ticks);
+    listen_overhead = timed_recorder(deaf, ticks);
     for (size_t k = 0u; k < (sizeof(length) / sizeof(length[0])); ++k) {
-        if (instructions(timed(sled[k], inputs, &unused)) != length[k]) {
+        if ((instructions(timed(sled[k], inputs, &unused), overhead) != length[k])
+            || (instructions(timed_recorder(deaf_sled[k], ticks), listen_overhead) != length[k])) {
             fail("the counter does not read sleds of known length exactly");
         }
     }
@@ -214,7 +253,7 @@ static void start_up(void)
     for (uint32_t k = CONTROLLER_INIT_SAMPLES + 1u; k > 0u; --k) {
         uint32_t count = 0u;
         input.clock_us = (0u - k) * WATCHDOG_PERIOD_US;
-        count = instructions(timed(mirrored_step, &input, &output));
+        count = instructions(timed(mirrored_step, &input, &output), overhead);
         total += count;
         most = (count > most) ? count : most;
     }
@@ -227,21 +266,74 @@ static void start_up(void)
     say_number("START_MOST", most);
 }
 
+/* n ticks that the recorder is told, timed one by one, and its stack. */
+static void run_recorder(uint32_t n)
+{
+    uint32_t used = 0u;
+    paint();
+    for (uint32_t k = 0u; k < n; ++k) {
+        records[k].recorder = timed_recorder(edr_step, &ticks[k]);
+    }
+    used = used_stack();
+    recorder_stack_bytes = (used > recorder_stack_bytes) ? used : recorder_stack_bytes;
+    for (uint32_t k = 0u; k < n; ++k) {
+        records[k].recorder = instructions(records[k].recorder, listen_overhead);
+    }
+}
+
+/* Rest after a recording: its last tick over and over, of which nothing is left but the standing of the controller. */
+static void run_rest(edr_tick last)
+{
+    uint32_t done = 0u;
+    last.sample_lsb = 0;
+    last.is_lost = false;
+    last.is_firing = false;
+    for (size_t k = 0u; k < EDR_STAGES; ++k) {
+        last.current[k] = false;
+    }
+    while (done < REST_TICKS) {
+        const uint32_t n = ((REST_TICKS - done) < CHUNK) ? (REST_TICKS - done) : CHUNK;
+        for (uint32_t k = 0u; k < n; ++k) {
+            ticks[k] = last;
+        }
+        run_recorder(n);
+        for (uint32_t k = 0u; k < n; ++k) {
+            rest_counts[done + k] = records[k].recorder;
+        }
+        done += n;
+    }
+}
+
 static void run_recording(uint32_t n_ticks)
 {
     uint32_t left = n_ticks;
+    edr_tick last = ticks[0];
     running = started;
+    record_start(&recorder);
     while (left > 0u) {
         const uint32_t n = (left < CHUNK) ? left : CHUNK;
+        uint32_t used = 0u;
         if (!got(inputs, n * (uint32_t)sizeof(controller_input))) {
             fail("in.bin ends within a recording");
         }
+        paint();
         for (uint32_t k = 0u; k < n; ++k) {
-            records[k].instructions = instructions(timed(mirrored_step, &inputs[k], &records[k].output));
+            records[k].instructions = instructions(timed(mirrored_step, &inputs[k], &records[k].output), overhead);
         }
-        put(records, n * (uint32_t)sizeof(record));
+        used = used_stack();
+        stack_bytes = (used > stack_bytes) ? used : stack_bytes;
+        for (uint32_t k = 0u; k < n; ++k) {
+            record_told(&inputs[k], &records[k].output, 1u, &ticks[k]);
+        }
+        run_recorder(n);
+        last = ticks[n - 1u];
+        put(out_file, records, n * (uint32_t)sizeof(record));
         left -= n;
     }
+    run_rest(last);
+    edr_download(&recorder, image);
+    put(edr_file, rest_counts, (uint32_t)sizeof(rest_counts));
+    put(edr_file, image, (uint32_t)sizeof(image));
 }
 
 static void run(void)
@@ -253,21 +345,23 @@ static void run(void)
     say_number("INPUT_BYTES", sizeof(controller_input));
     say_number("RECORD_BYTES", sizeof(record));
     say_number("STATE_BYTES", sizeof(mirrored_controller));
+    say_number("RECORDER_BYTES", sizeof(edr_recorder));
+    say_number("REST_TICKS", REST_TICKS);
+    say_number("IMAGE_BYTES", EDR_IMAGE_BYTES);
     calibrate();
     paint();
     start_up();
     say_number("START_STACK", used_stack());
     in_file = opened("in.bin", 6u, READ_BINARY);
     out_file = opened("out.bin", 7u, WRITE_BINARY);
-    paint();
+    edr_file = opened("edr.bin", 7u, WRITE_BINARY);
     while (got(&n_ticks, sizeof(n_ticks))) {
         run_recording(n_ticks);
     }
-    say_number("STACK", used_stack());
-    {
-        const uint32_t handle[1] = {out_file};
-        (void)semihosting(SEMIHOSTING_CLOSE, handle);
-    }
+    say_number("STACK", stack_bytes);
+    say_number("RECORDER_STACK", recorder_stack_bytes);
+    (void)semihosting(SEMIHOSTING_CLOSE, &out_file);
+    (void)semihosting(SEMIHOSTING_CLOSE, &edr_file);
     say("DONE\n");
     stop(STOPPED_WELL);
 }

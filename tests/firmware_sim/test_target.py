@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,28 @@ from crumple.errors import CheckFailedError, CompileError, CorpusError, SignalEr
 from crumple.export.exported import FILE as EXPORT_FILE
 from crumple.export.exported import SCHEMA as EXPORT_SCHEMA
 from crumple.firmware_sim import target as module
+from crumple.firmware_sim.build import build_controller
 from crumple.firmware_sim.commands import target_command
+from crumple.firmware_sim.edr_reference import ReferenceRecorder
 from crumple.firmware_sim.exported import read_exported_model
+from crumple.firmware_sim.recorder import TICK_DTYPE, Recorder
 from crumple.firmware_sim.reference import ReferenceController
 from crumple.firmware_sim.replay import OUTPUT_DTYPE, Controller
 from crumple.firmware_sim.target import CORE, FLAGS, TARGET_FOLDER, Program, link_program, run_program
-from crumple.firmware_sim.target_stage import FILE, SCHEMA, loop_share, require_equal, target_stage
+from crumple.firmware_sim.target_stage import (
+    FILE,
+    SCHEMA,
+    loop_share,
+    require_equal,
+    require_same_image,
+    target_stage,
+    with_rest,
+)
 from crumple.model.deployed import DeployedModel
 from crumple.signals.corpus import Corpus, corpus_stage, write_corpus
 from crumple.signals.generate import CorpusPlan, generate
 from crumple.signals.sensor import SensorPair
+from crumple.toolchain import find_compiler
 
 TOOLS = (module.COMPILER, module.SIZE, module.EMULATOR)
 needs_board = pytest.mark.skipif(
@@ -90,6 +103,49 @@ def test_every_output_is_equal_on_three_ways_to_run_it_with_faults_too(
         require_equal(str(k), CORE, record["output"], "the reference", expected)
         fired += bool(record["output"]["current_ma"].any())
     assert 0 < fired < len(recordings)
+
+
+@needs_board
+def test_every_byte_of_the_recorders_image_is_equal_on_three_ways_to_run_it_with_faults_too(
+    program: Program, controller: Controller, exported: Path, tmp_path: Path
+) -> None:
+    recordings = [spoiled(controller, seed) for seed in range(12)]
+    run = run_program(program, recordings)
+    recorder = Recorder(build_controller(exported, tmp_path, find_compiler()))
+    locked = lost = 0
+    for given, rest, image in zip(recordings, run.rests, run.images, strict=True):
+        ticks = with_rest(recorder.told(given, controller.outputs(given)), rest.size)
+        assert image == recorder.image_of(ticks)
+        assert image == ReferenceRecorder(Fraction(1, 16), 2000).image_of(ticks)
+        locked += image[16] >> 1 & 1
+        lost += image[36]
+    assert 0 < locked < len(recordings)
+    assert lost > 0
+    assert run.recorder_state_bytes == recorder.n_bytes
+    assert 0 < run.recorder_stack_bytes < 1000
+
+
+@needs_board
+def test_what_the_recorder_costs_is_counted_apart_from_the_controller(
+    exported: Path, program: Program, controller: Controller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slower = Path(shutil.copytree(module.C_FOLDER, tmp_path / "c"))
+    source = slower / "edr.c"
+    text = source.read_text(encoding="ascii")
+    head = "void edr_step(edr_recorder *self, const edr_tick *tick)\n{\n"
+    sled = head + '    __asm__ volatile(".rept 137\\n nop\\n .endr");\n    whole_step(self, tick);\n}\n'
+    padded = text.replace(head, f"__attribute__((noinline)) static {head.replace('edr_step', 'whole_step')}") + sled
+    assert padded != text
+    source.write_text(padded, encoding="ascii")
+    monkeypatch.setattr(module, "C_FOLDER", slower)
+    inputs = spoiled(controller, 2)
+    longer = run_program(link_program(exported, tmp_path), [inputs])
+    plain = run_program(program, [inputs])
+    jump = 1
+    assert (longer.records[0]["recorder"].astype(int) - plain.records[0]["recorder"] == 137 + jump).all()
+    assert (longer.rests.astype(int) - plain.rests == 137 + jump).all()
+    assert (longer.records[0]["instructions"] == plain.records[0]["instructions"]).all()
+    assert longer.images == plain.images
 
 
 @needs_board
@@ -185,6 +241,12 @@ def test_the_command_writes_an_artefact_that_is_the_same_every_time(folders: tup
     assert payload["static_bytes"] == 0
     assert payload["loop"]["share_percent"] == round(count["most"] / 80 / 500 * 100, 2)
     assert 0 < payload["stack_bytes"] < payload["start"]["stack_bytes"] + 1000
+    heard = payload["recorder"]
+    assert heard["ticks"] == payload["ticks"] + 700 * len(payload["events"])
+    assert 0 < heard["mean"] < heard["most"]
+    assert heard["images"] == len(payload["events"])
+    assert heard["records"] >= 2
+    assert (heard["stack_bytes"] > 0, heard["flash_bytes"] > 0) == (True, True)
     again = target_stage(*folders, tmp_path / "again")
     assert again.path.read_bytes() == (out / FILE).read_bytes()
 
@@ -208,6 +270,24 @@ def test_outputs_that_differ_name_event_tick_and_output() -> None:
     other["current_ma"][7, 1] = 1200
     with pytest.raises(CheckFailedError, match=rf"wall: tick 7: current_ma is \[0, 0\] on {CORE} and \[0, 1200\]"):
         require_equal("wall", CORE, one, "this machine", other)
+
+
+def test_images_that_differ_name_event_and_byte() -> None:
+    require_same_image("wall", CORE, b"abc", "the reference", b"abc")
+    with pytest.raises(CheckFailedError, match=f"wall: byte 1 of the recorder's image is 98 on {CORE}, 100 on the ref"):
+        require_same_image("wall", CORE, b"abc", "the reference", b"adc")
+    with pytest.raises(CheckFailedError, match="3 bytes"):
+        require_same_image("wall", CORE, b"abc", "the reference", b"abcd")
+
+
+def test_rest_after_a_recording_holds_no_event_and_no_news() -> None:
+    ticks = np.ones(2, TICK_DTYPE)
+    after = with_rest(ticks, 3)
+    assert (after[:2] == ticks).all()
+    for name in ("sample_lsb", "is_lost", "is_firing", "current"):
+        assert not after[name][2:].any()
+    for name in ("has_fired", "is_running", "lamp", "trouble", "mode"):
+        assert after[name][2:].all()
 
 
 def test_the_share_of_the_loop_is_instructions_times_cycles_by_the_clock() -> None:
