@@ -195,6 +195,8 @@ def prove(model: DeployedModel, requirement: Requirement, *, effort: float = 1.0
         ``Violated`` one whose counterexample was replayed.
     """
     subject = _Subject(model, requirement, effort)
+    if (silent := _only_silence(subject)) is not None:
+        return Vacuous(silent)
     try:
         if subject.claim in ("accumulators_fit", "resets"):
             certificate = {"verdict": "proved", "length": 0, "trees": [], "witness": None}
@@ -208,6 +210,24 @@ def prove(model: DeployedModel, requirement: Requirement, *, effort: float = 1.0
     except checker.Rejected as refused:
         reason = str(refused)
         return Vacuous(reason) if "is empty" in reason else Unknown(reason, None)
+
+
+def _only_silence(subject: _Subject) -> str | None:
+    """Why a set of signals holds nothing but zeros, if it does: a number of it is less than a count."""
+    described, voter = subject.set, subject.voter
+    if described["kind"] != "signals" or {"step_g", "corrupted_samples"} & set(described):
+        return None
+    g, per_count = described["amplitude_g"], voter.lsb_g
+    count_kmh = per_count * checker.GRAVITY * Fraction(18, 5) / voter.rate
+    finest = {
+        "slew_g_per_ms": per_count * voter.rate / 1000,
+        "velocity_range_kmh": count_kmh,
+        **({"amplitude_g": per_count} if Fraction(described.get("below_g", g)) < per_count else {}),
+    }
+    for key, one in finest.items():
+        if key in described and checker.rational(described[key], key) < one:
+            return f"holds nothing but silence: {key} = {described[key]} is less than a count, {float(one):.6g}"
+    return None
 
 
 def suggest(model: DeployedModel, requirement: Requirement, band: many.Band) -> Proved | None:

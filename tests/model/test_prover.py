@@ -415,6 +415,45 @@ def test_slew_limited_signals_from_rest_are_decided_and_agree_with_enumeration(s
     evidence_holds(model, wanted, verdict)
 
 
+@pytest.mark.parametrize(
+    ("least", "told"),
+    [
+        ({"amplitude_g": "1/16"}, {"amplitude_g": "1/17"}),
+        ({"amplitude_g": "1/16", "below_g": "1/17"}, {"amplitude_g": "1/17", "below_g": "1/17"}),
+        ({"amplitude_g": "1/17", "below_g": "1/16"}, None),
+        (
+            {"amplitude_g": "3", "velocity_range_kmh": "0.001104"},
+            {"amplitude_g": "3", "velocity_range_kmh": "0.001103"},
+        ),
+        ({"amplitude_g": "3", "slew_g_per_ms": "0.125"}, {"amplitude_g": "3", "slew_g_per_ms": "0.124"}),
+        ({"amplitude_g": "1/17", "step_g": "1"}, None),
+    ],
+)
+def test_a_set_of_nothing_but_silence_is_vacuous(
+    small_model: DeployedModel, least: dict[str, str], told: dict[str, str] | None
+) -> None:
+    for described in (least, told):
+        if described is None:
+            continue
+        asked = in_words("never_requests_fire", {"kind": "signals", **described})
+        voter = checker.Model(small_model.payload()).main
+        poly = checker.polytope(voter, "never_requests_fire", asked.payload()["set"], 2)
+        # The smallest signals there are, in samples and as velocities.
+        smallest = [(0, 1), (0, -1), (0, 0, 1), (0, 0, -1), (0, 1, 2), (1, 0, 0)]
+        held = [
+            q
+            for q in smallest
+            if len(q) == len(poly.box)
+            and all(low <= value <= top for value, (low, top) in zip(q, poly.box, strict=True))
+            and all(sum(a * q[i] for i, a in row.items()) <= most for row, most in poly.rows)
+        ]
+        verdict = prove(small_model, asked)
+        if "step_g" not in described:
+            assert isinstance(verdict, Vacuous) is (not held)
+        assert isinstance(verdict, Vacuous) is (described is told)
+        assert not isinstance(verdict, Vacuous) or "less than a count" in verdict.reason
+
+
 def test_an_empty_or_contradictory_set_is_vacuous_and_never_proved(small_model: DeployedModel) -> None:
     empty = {"kind": "corridor", "lower": (1, 5), "upper": (1, 4)}
     assert isinstance(prove(small_model, in_words("never_requests_fire", empty)), Vacuous)
