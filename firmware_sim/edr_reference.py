@@ -17,6 +17,7 @@ from crumple.units import G0_MPS2_EXACT, KMH_PER_MPS_EXACT
 
 NONE_8, NONE_16 = 0xFF, 0xFFFF
 KEPT_KMH = 8
+ONSET_KMH = Fraction(8, 10)
 Tick = dict[str, Any]
 
 
@@ -94,22 +95,25 @@ class ReferenceRecorder:
     def _between_resets(self, told: list[Tick], begin: int, stop: int) -> Iterator[_Event]:
         total: list[int] = [0, *accumulate(tick["sample_lsb"] for tick in told)]
 
-        def change(first: int, last: int) -> Fraction:
-            """Over samples first to last, both included."""
-            return abs(total[last + 1] - total[first]) * self.count_kmh
+        def change(first: int, last: int) -> int:
+            """Over samples first to last, both included, in counts."""
+            return abs(total[last + 1] - total[first])
 
         floor, far, holding, now = begin, begin, False, begin
         kept = False
-        onset, short, long = Fraction(8, 10), self._n(20), self._n(150)
+        short, long = self._n(20), self._n(150)
+        # Exact: the fewest counts that reach a limit, the most that do not exceed it.
+        onset, severe = math.ceil(ONSET_KMH / self.count_kmh), math.ceil(KEPT_KMH / self.count_kmh)
+        rest = math.floor(ONSET_KMH / self.count_kmh)
         while now < stop:
             reach = range(now, max(floor, now - short + 1) - 1, -1)
             zero = None if holding else next((z for z in reach if change(z, now) >= onset), None)
             by_deployment = zero is None and any(told[now]["current"])
-            is_severe = not holding and change(max(far, now - long + 1), now) >= KEPT_KMH
+            is_severe = not holding and change(max(far, now - long + 1), now) >= severe
             if by_deployment or (zero is None and is_severe):
                 zero = now
             if zero is None:
-                if holding and change(max(floor, now - short + 1), now) <= onset:
+                if holding and change(max(floor, now - short + 1), now) <= rest:
                     holding, floor = False, now + 1
                     far = now + 1 if kept else far
                 now += 1
@@ -117,7 +121,7 @@ class ReferenceRecorder:
             ends = (
                 t - zero + 1
                 for t in range(now, min(stop, zero + self._n(300)))
-                if t - zero + 1 >= short and change(max(floor, t - short + 1), t) <= onset
+                if t - zero + 1 >= short and change(max(floor, t - short + 1), t) <= rest
             )
             end = next(ends, None)
             span = self._n(300) if end is None else min(self._n(300), end + self._n(30))
@@ -136,7 +140,7 @@ class ReferenceRecorder:
                 complete=closing is not None,
                 by_deployment=by_deployment,
                 end=end,
-                severe=any(change(max(far, t - long + 1), t) >= KEPT_KMH for t in range(now, last + 1)),
+                severe=any(change(max(far, t - long + 1), t) >= severe for t in range(now, last + 1)),
                 cumulative=[total[zero + k] - total[zero] for k in range(min(span, last - zero + 1) + 1)],
             )
             yield event
