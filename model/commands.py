@@ -89,8 +89,9 @@ def prove_command(
 ) -> None:
     """Prove the requirements on the integers of MODEL, and write a certificate for each.
 
-    Exits 1 if a requirement is violated, 5 if one is undecided; undecided is never counted as proved. Verdicts are
-    kept as they are found: run the same command again to go on after an interruption.
+    Exits 1 if a requirement is violated or vacuous (its set is empty, or holds nothing but silence), else 5 if one is
+    undecided; neither is ever counted as proved. Verdicts are kept as they are found: run the same command again to go
+    on after an interruption.
     """
     from crumple.processes import Processes
     from crumple.shards import ThisProcess
@@ -116,7 +117,7 @@ def refuse_unproved(payload: dict[str, Any], where: str) -> None:
     if "vacuous" in verdicts:
         empty = next(row for row in payload["requirements"] if row["verdict"] == "vacuous")
         raise CheckFailedError(
-            f"{where}: a requirement is about an empty set, so that nothing is proved: {empty['id']}: {empty['detail']}"
+            f"{where}: a requirement is vacuous, so that nothing is proved: {empty['id']}: {empty['detail']}"
         )
     if "unknown" in verdicts:
         first = next(row for row in payload["requirements"] if row["verdict"] == "unknown")

@@ -11,9 +11,11 @@ import pytest
 
 from crumple.__main__ import main
 from crumple.artefact import Stage
+from crumple.errors import CrumpleError
 from crumple.model import deployed
 from crumple.model.analysis import checker, witness
 from crumple.model.analysis.properties import read_requirements
+from crumple.model.commands import refuse_unproved
 from crumple.model.deployed import DeployedModel
 from crumple.signals.corpus import Corpus, corpus_stage, write_corpus
 from crumple.signals.generate import CorpusPlan, generate
@@ -128,3 +130,37 @@ def test_diff_exits_1_when_a_property_is_lost_and_0_when_one_is_gained(
     assert json.loads(capsys.readouterr().out)["gained"] == ["Q"]
     assert main(["diff", good, good, "--requirements", str(requirements)]) == 0
     assert "0 gained, 0 lost" in capsys.readouterr().out
+
+
+def test_prove_exits_1_on_a_claim_about_mere_silence_and_says_why(
+    small_model: DeployedModel, requirements: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = written(small_model, tmp_path / "model")
+    requirements.write_text(TOML.replace('"1"\n', '"0.01"\n'))
+    asked = ["prove", model, "--requirements", str(requirements), "--out", str(tmp_path / "proof"), "--json"]
+    assert main(asked) == 1
+    printed = capsys.readouterr()
+    told = json.loads(printed.out)["requirements"]
+    assert told["proved"] == 0 and [row["verdict"] for row in told["requirements"]] == ["vacuous"]
+    assert "vacuous" in printed.err and "nothing but silence: amplitude_g = 0.01" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [
+        (["proved", "proved"], 0),
+        (["proved", "violated"], 1),
+        (["proved", "vacuous"], 1),
+        (["proved", "unknown"], 5),
+        (["unknown", "vacuous"], 1),
+        (["unknown", "violated"], 1),
+    ],
+)
+def test_only_proved_requirements_exit_0(verdicts: list[str], code: int) -> None:
+    payload = {"requirements": [{"id": "Q", "verdict": verdict, "detail": "why"} for verdict in verdicts]}
+    try:
+        refuse_unproved(payload, "proof")
+    except CrumpleError as refused:
+        assert refused.exit_code == code
+    else:
+        assert code == 0
