@@ -224,14 +224,18 @@ def bisect(
     ask : callable
         Verdict for a number; the set must grow with the number.
     low, high : int
-        Ends of what is tried. Neighbours come back if nothing was undecided: then the optimum is exact.
+        Ends of what is tried. Neighbours come back if nothing was undecided: then the optimum is exact. Else nothing
+        but what was undecided lies between the two that come back, as far as verdicts keep their order.
     """
     held: tuple[int, Proved] | None = None
     broken: tuple[int, Violated] | None = None
+    unbroken: set[int] = set()
 
     def note(number: int) -> bool:
         nonlocal held, broken
         verdict = ask(number)
+        if not isinstance(verdict, Violated):
+            unbroken.add(number)
         if isinstance(verdict, Proved):
             held = (number, verdict)
         elif isinstance(verdict, Violated):
@@ -254,8 +258,14 @@ def bisect(
         low, top = (middle, top) if note(middle) else (low, middle)
     step = 1
     while broken is None and top + step <= high and step <= 64:  # undecided there: how wide is the gap?
-        note(top + step)
+        if top + step not in unbroken:
+            note(top + step)
         step *= 2
+    while broken is not None:  # what was undecided may have left easier counterexamples between it and this one
+        below = max(number for number in unbroken if number < broken[0])
+        if broken[0] - below <= 1:
+            break
+        note((below + broken[0]) // 2)
     return held, broken
 
 

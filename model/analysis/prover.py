@@ -63,7 +63,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Vacuous:
-    """The set is empty or contradicts itself, so that any claim about it would hold: never counted as proved."""
+    """The set is empty, contradicts itself or is mere silence, so that claims about it say nothing: never proved."""
 
     reason: str
 

@@ -64,12 +64,21 @@ def test_bisection_finds_neighbours(kind: str, largest: int) -> None:
     assert len(asked) < 20
 
 
-def test_bisection_tells_how_wide_what_is_undecided_is() -> None:
-    held, broken = bisect(
-        lambda n: Proved({}, None) if n < 10 else Unknown("", None) if n < 13 else Violated({}), 0, 100
-    )
-    assert held is not None and held[0] == 9
-    assert broken is not None and 13 <= broken[0] <= 100
+@pytest.mark.parametrize("proved", [0, 1, 4, 9])
+@pytest.mark.parametrize("undecided", [0, 1, 3, 8, 30])
+def test_bisection_finds_the_ends_of_what_is_undecided(proved: int, undecided: int) -> None:
+    asked: list[int] = []
+
+    def ask(number: int) -> Any:
+        asked.append(number)
+        if number <= proved:
+            return Proved({}, None)
+        return Unknown("", None) if number <= proved + undecided else Violated({"number": number})
+
+    held, broken = bisect(ask, 0, 100)
+    assert held is not None and held[0] == proved
+    assert broken is not None and broken[0] == proved + undecided + 1 == broken[1].certificate["number"]
+    assert len(asked) == len(set(asked)) < 20
 
 
 def test_patterns_are_those_that_windows_visit_and_name_the_events_they_decide(small_model: DeployedModel) -> None:
