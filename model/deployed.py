@@ -9,6 +9,9 @@ window ``x``, oldest block first::
     vote = y > 0
     fire request = at least K votes in the last M samples
 
+A second stage of the bag has an output of its own on the same hidden layer, with the same confirmation; nothing of the
+first stage depends on it.
+
 There is no rounding, no shift and no saturation after the input clamp, so an analysis over the reals is
 an analysis of these integers. Every sample gives one decision. Before the first sample the window holds
 zeros and there are no votes.
@@ -20,7 +23,7 @@ a while. Fire needs both. Prover, exporters, simulators and report all read this
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -90,6 +93,21 @@ class Arming:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondStage:
+    """The output of the bag's second stage, on the hidden layer that it shares with the first.
+
+    Attributes
+    ----------
+    output_weight : tuple of int
+    output_bias : int
+        As those of the first stage.
+    """
+
+    output_weight: tuple[int, ...]
+    output_bias: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeployedModel:
     """Everything that decides, in integers. Checked on construction: a model that exists cannot overflow.
 
@@ -111,6 +129,8 @@ class DeployedModel:
     confirm_votes, confirm_window : int
         ``K`` and ``M``.
     arming : Arming
+    second_stage : SecondStage or None
+        None where one output fires all there is.
     """
 
     sample_rate_hz: int
@@ -124,6 +144,7 @@ class DeployedModel:
     confirm_votes: int
     confirm_window: int
     arming: Arming
+    second_stage: SecondStage | None = None
 
     def __post_init__(self) -> None:
         n_hidden = len(self.hidden_weight)
@@ -148,6 +169,11 @@ class DeployedModel:
                 raise ModelError(f"hidden node {j} could reach {magnitude}, more than int32 holds")
         if not fits(self.output_magnitude, INT64_MAX):
             raise ModelError(f"the output could reach {self.output_magnitude}, more than int64 holds")
+        if self.second_stage is not None:
+            try:
+                self.of_stage(2)
+            except ModelError as error:
+                raise ModelError(f"second stage: {error}") from None
 
     @property
     def n_hidden(self) -> int:
@@ -183,6 +209,26 @@ class DeployedModel:
         """What no partial sum of the output accumulator can exceed."""
         terms = (abs(v) * m for v, m in zip(self.output_weight, self.hidden_magnitude, strict=True))
         return sum(terms) + abs(self.output_bias)
+
+    @property
+    def n_stages(self) -> int:
+        """Outputs: 1 or 2."""
+        return 1 if self.second_stage is None else 2
+
+    def of_stage(self, stage: int) -> DeployedModel:
+        """The model of one output that decides a ``stage``, 1 or 2: what is said of one output holds of each.
+
+        Raises
+        ------
+        ModelError
+            There is no such stage.
+        """
+        if not 1 <= stage <= self.n_stages:
+            raise ModelError(f"stage {stage}: the model has {self.n_stages}; train with second_stage = true for two")
+        if stage == 1 or self.second_stage is None:
+            return self if self.second_stage is None else replace(self, second_stage=None)
+        second = self.second_stage
+        return replace(self, output_weight=second.output_weight, output_bias=second.output_bias, second_stage=None)
 
     def output_of_window(self, window_lsb: Sequence[int]) -> int:
         """``y`` for one window of samples, in Python's unbounded integers: the reference of references.
@@ -268,12 +314,21 @@ class DeployedModel:
                 "threshold_lsb": self.arming.threshold_lsb,
                 "hold_samples": self.arming.hold_samples,
             },
-        }
+        } | (
+            {}
+            if self.second_stage is None
+            else {
+                "second_stage": {
+                    "output_weight": list(self.second_stage.output_weight),
+                    "output_bias": self.second_stage.output_bias,
+                }
+            }
+        )
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> DeployedModel:
         """The model that ``payload()`` came from. Raises ModelError or KeyError on anything else."""
-        arming = payload["arming"]
+        arming, second = payload["arming"], payload.get("second_stage")
         return cls(
             sample_rate_hz=_integer(payload["sample_rate_hz"]),
             lsb_g=_exact(payload["lsb_g"]),
@@ -292,6 +347,9 @@ class DeployedModel:
                 threshold_lsb=_integer(arming["threshold_lsb"]),
                 hold_samples=_integer(arming["hold_samples"]),
             ),
+            second_stage=None
+            if second is None
+            else SecondStage(tuple(_integer(v) for v in second["output_weight"]), _integer(second["output_bias"])),
         )
 
 

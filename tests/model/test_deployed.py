@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crumple.errors import ModelError
-from crumple.model.deployed import Arming, DeployedModel
+from crumple.model.deployed import Arming, DeployedModel, SecondStage
 
 counts = st.lists(st.integers(-32768, 32767), min_size=1, max_size=40)
 
@@ -64,6 +64,22 @@ def test_arming_holds_for_the_stated_number_of_samples(signal: list[int]) -> Non
             hold = k + rule.hold_samples
         expected.append(k <= hold)
     assert model.armed(np.array(signal)).tolist() == expected
+
+
+def test_each_stage_is_a_model_of_its_own_on_the_same_hidden_layer(small_model: DeployedModel) -> None:
+    weight = tuple(-v for v in small_model.output_weight)
+    both = replace(small_model, second_stage=SecondStage(weight, 7))
+    assert both.n_stages == 2
+    assert both.of_stage(1) == small_model
+    second = both.of_stage(2)
+    assert (second.output_weight, second.output_bias, second.second_stage) == (weight, 7, None)
+    assert second.hidden_weight == small_model.hidden_weight
+    assert DeployedModel.from_payload(both.payload()) == both
+    assert "second_stage" not in small_model.payload()
+    with pytest.raises(ModelError, match="stage 2: the model has 1"):
+        small_model.of_stage(2)
+    with pytest.raises(ModelError, match="second stage: .*int16"):
+        replace(small_model, second_stage=SecondStage((40_000,) * small_model.n_hidden, 0))
 
 
 def test_a_model_survives_its_own_file_format(small_model: DeployedModel) -> None:
