@@ -61,8 +61,14 @@ def check_printable(model: DeployedModel, profile: Profile) -> None:
     Raises
     ------
     ModelError
-        A weight, a block sum or a sum of digits does not fit; the message says which, by how much, and what to do.
+        There is a second stage, or a weight, a block sum or a sum of digits does not fit; the message says which, by
+        how much, and what to do.
     """
+    if model.second_stage is not None:
+        raise ModelError(
+            "the model has a second stage, which is not exported yet: train with second_stage = false;"
+            " the first stage keeps its integers"
+        )
     largest = max(abs(weight) for row in model.hidden_weight for weight in row)
     if profile.weight_bits == 8 and not fits(largest, INT8_MAX):
         raise ModelError(

@@ -8,8 +8,8 @@ choice among cases, in each of which some windows vote and others do not:
 - ``fires_by``, ``arms_by``: one of the last K windows before the deadline does not vote. ``unsat`` proves the claim;
   ``sat`` leaves it open, since an earlier group of windows may have fired.
 
-``accumulators_fit`` and ``resets`` are no questions about a network's output. A requirement without files is listed
-with the reason, never left out.
+``accumulators_fit``, ``resets`` and ``image_protected`` are no questions about a network's output. A requirement
+without files is listed with the reason, never left out.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ def _question(
 ) -> tuple[checker.Polytope, list[checker.Goal], list[list[int]], str]:
     """Set, outputs, cases and meaning of a requirement. Raises ModelError saying why it is no such question."""
     claim, described = requirement.claim, requirement.payload()["set"]
-    if claim in ("accumulators_fit", "resets"):
-        raise ModelError(f"{claim} is about word lengths or state, not about the output of a network")
+    if claim in ("accumulators_fit", "resets", "image_protected"):
+        raise ModelError(f"{claim} is about word lengths, state or storage, not about the output of a network")
     both = checker.Model(model.payload())
     voter = both.arming if claim in ("never_arms", "arms_by") else both.main
     n, k, m = voter.window, voter.k, voter.m

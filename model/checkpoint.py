@@ -50,6 +50,10 @@ class Checkpoint:
     path: Path
     key: str
 
+    def beside(self, name: str) -> Checkpoint:
+        """The file of a part of the same training, ``name``-d, beside this one."""
+        return Checkpoint(self.path.with_name(f"{self.path.stem}.{name}{self.path.suffix}"), self.key)
+
     def save(self, facts: Mapping[str, Any], arrays: Arrays) -> None:
         """Replace the file, whole or not at all.
 

@@ -7,6 +7,8 @@ gradient by backpropagation, Adam on the mean log-loss.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,9 @@ from .net import Float, Net
 
 MOMENTUM, SQUARES, SMALLEST = 0.9, 0.999, 1e-8
 """Adam's constants as its authors state them (Kingma and Ba 2015)."""
+
+
+MOST_STAGES = 2
 
 
 def log_loss(net: Net, inputs: Float, targets: Float, alpha: float) -> tuple[float, tuple[Float, Float, Float, Float]]:
@@ -58,6 +63,9 @@ class CrashNet(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     n_hidden : int, default 15
         Hidden nodes, 1 to 64.
+    n_stages : int, default 1
+        Outputs, one a stage of the bag, 1 or 2. The second is learned last, on the hidden layer that the first has
+        left, so that the first is the same with it as without.
     block_samples : int, default 3
         Samples summed into one input, counted back from the newest; the oldest block holds what is left.
     clamp_lsb : int, default 1920
@@ -78,20 +86,23 @@ class CrashNet(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    classes_ : ndarray, shape (2,)
-        The second is the one that votes.
+    classes_ : ndarray, shape (n_stages + 1,)
+        The output of stage s, from 1, votes for the classes from index s on.
     n_features_in_ : int
         Samples in a window.
-    net_ : Net
-        On block sums divided by ``unit_lsb_``.
+    nets_ : tuple of Net
+        One a stage, on block sums divided by ``unit_lsb_``; they share their hidden layer.
     unit_lsb_ : float
     loss_curve_ : list of float
+        Of all outputs, one after the other.
     n_iter_ : int
+        Epochs of the first stage.
     """
 
     def __init__(
         self,
         n_hidden: int = 15,
+        n_stages: int = 1,
         block_samples: int = 3,
         clamp_lsb: int = 1920,
         lsb_g: float | None = None,
@@ -104,6 +115,7 @@ class CrashNet(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.n_hidden = n_hidden
+        self.n_stages = n_stages
         self.block_samples = block_samples
         self.clamp_lsb = clamp_lsb
         self.lsb_g = lsb_g
@@ -116,27 +128,27 @@ class CrashNet(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
-        """Two classes only: a window votes or it does not."""
+        """As many classes as ``n_stages`` says, and no others."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         return tags
 
     def fit(self, X: Any, y: Any) -> CrashNet:
-        """Learn to tell windows of two classes apart.
+        """Learn to tell windows that ask for no stage, one or both apart.
 
         Parameters
         ----------
         X : array, shape (n_windows, n_samples)
             Counts, or g if ``lsb_g`` is given; positive for deceleration, oldest first.
         y : array, shape (n_windows,)
-            Two classes; the one that sorts last votes.
+            ``n_stages + 1`` classes in the order of their severity; the first asks for nothing.
 
         Raises
         ------
         ConfigError
             A parameter out of its range.
         CorpusError
-            Not two classes.
+            Not as many classes as outputs ask for.
         SignalError
             Counts that are not whole.
         """
@@ -144,42 +156,54 @@ class CrashNet(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X, y = validate_data(self, X, y)
         check_classification_targets(y)
         self.classes_, targets = np.unique(y, return_inverse=True)
-        if self.classes_.size != 2:
+        if self.classes_.size != self.n_stages + 1:
+            tells = (
+                "two classes apart: Only binary classification is supported" if self.n_stages == 1 else "three apart"
+            )
             raise CorpusError(
-                f"CrashNet tells two classes apart: Only binary classification is supported, y has"
+                f"CrashNet with n_stages = {self.n_stages} tells {tells}, y has"
                 f" {self.classes_.size} class{'es' if self.classes_.size != 1 else ''}"
             )
         sums = self.block_sums(X)
         self.unit_lsb_ = max(1.0, float(np.sqrt(np.mean(np.square(sums, dtype=np.float64)))))
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
-        self._learn(sums / self.unit_lsb_, targets.astype(np.float64), rng)
+        inputs = sums / self.unit_lsb_
+        self.loss_curve_: list[float] = []
+        net = Net.drawn(self.n_hidden, inputs.shape[1], rng)
+        self.n_iter_ = self._learn(net, net.parameters(), inputs, (targets > 0).astype(np.float64), rng)
+        self.nets_: tuple[Net, ...] = (net,)
+        if self.n_stages == 2:
+            later = replace(net, output_weight=net.output_weight.copy(), output_bias=net.output_bias.copy())
+            self._learn(later, later.parameters()[2:], inputs, (targets > 1).astype(np.float64), rng)
+            self.nets_ = net, later
         return self
 
-    def _learn(self, inputs: Float, targets: Float, rng: np.random.Generator) -> None:
-        """Adam over shuffled batches until nothing improves."""
-        net = Net.drawn(self.n_hidden, inputs.shape[1], rng)
-        moment = [np.zeros_like(p) for p in net.parameters()]
-        square = [np.zeros_like(p) for p in net.parameters()]
-        self.loss_curve_: list[float] = []
-        best, stale, step = np.inf, 0, 0
-        for epoch in range(self.max_iter):
+    def _learn(self, net: Net, moved: Sequence[Float], inputs: Float, targets: Float, rng: np.random.Generator) -> int:
+        """Adam on the last parameters of a net, those ``moved``, over shuffled batches until nothing improves.
+
+        Returns the number of epochs.
+        """
+        moment = [np.zeros_like(p) for p in moved]
+        square = [np.zeros_like(p) for p in moved]
+        best, stale, step, n_epochs = np.inf, 0, 0, 0
+        while n_epochs < self.max_iter:
+            n_epochs += 1
             order, total = rng.permutation(len(inputs)), 0.0
             for start in range(0, len(inputs), self.batch_size):
                 rows = order[start : start + self.batch_size]
                 loss, gradients = log_loss(net, inputs[rows], targets[rows], self.alpha)
                 total += loss * rows.size
                 step += 1
-                for p, g, m, s in zip(net.parameters(), gradients, moment, square, strict=True):
+                for p, g, m, s in zip(moved, gradients[-len(moved) :], moment, square, strict=True):
                     m += (1 - MOMENTUM) * (g - m)
                     s += (1 - SQUARES) * (g * g - s)
                     p -= self.learning_rate * (m / (1 - MOMENTUM**step)) / (np.sqrt(s / (1 - SQUARES**step)) + SMALLEST)
             self.loss_curve_.append(total / len(inputs))
             stale = 0 if self.loss_curve_[-1] < best - self.tol else stale + 1
             best = min(best, self.loss_curve_[-1])
-            self.n_iter_ = epoch + 1
             if stale > self.n_iter_no_change:
                 break
-        self.net_ = net
+        return n_epochs
 
     def block_sums(self, X: Any) -> NDArray[np.int64]:
         """Whole, clamped counts of ``X`` summed in blocks, oldest first; shape (n_windows, n_blocks).
@@ -205,24 +229,36 @@ class CrashNet(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return sums
 
     def decision_function(self, X: Any) -> Float:
-        """The net's output for windows ``X``, shape (n_windows,): a vote where it is positive."""
+        """The outputs for windows ``X``, a vote where positive.
+
+        Of shape (n_windows,) with one stage, as scikit-learn has it for two classes, else (n_windows, n_stages).
+        """
+        outputs = self._outputs(X)
+        return outputs[:, 0] if self.n_stages == 1 else outputs
+
+    def _outputs(self, X: Any) -> Float:
         check_is_fitted(self)
-        return self.net_.score(self.block_sums(validate_data(self, X, reset=False)) / self.unit_lsb_)
+        inputs = self.block_sums(validate_data(self, X, reset=False)) / self.unit_lsb_
+        return np.stack([net.score(inputs) for net in self.nets_], axis=1)
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The class of each window of ``X``, shape (n_windows,)."""
-        votes = self.decision_function(X) > 0
-        chosen: NDArray[Any] = self.classes_[votes.astype(np.int64)]
+        """The class of each window of ``X``, shape (n_windows,). A stage counts only where those before it vote."""
+        votes = np.logical_and.accumulate(self._outputs(X) > 0, axis=1)
+        chosen: NDArray[Any] = self.classes_[votes.sum(axis=1)]
         return chosen
 
     def predict_proba(self, X: Any) -> Float:
-        """What the log-loss makes of the output for windows ``X``; shape (n_windows, 2), not calibrated."""
-        share = _sigmoid(self.decision_function(X))
-        return np.stack([1.0 - share, share], axis=1)
+        """What the log-loss makes of the outputs for windows ``X``; shape (n_windows, n_classes), not calibrated.
+
+        A stage is at most as probable as the one before it.
+        """
+        share = np.minimum.accumulate(_sigmoid(self._outputs(X)), axis=1)
+        return -np.diff(share, axis=1, prepend=1.0, append=0.0)
 
     def _check_parameters(self) -> None:
         for name, low, high in (
             ("n_hidden", 1, 64),
+            ("n_stages", 1, MOST_STAGES),
             ("block_samples", 1, 64),
             ("clamp_lsb", 1, INT16_MAX),
             ("batch_size", 1, np.inf),

@@ -75,6 +75,9 @@ def train_stage(
             "output_bias": trained.net.output_bias.tolist(),
             "unit_lsb": INPUT_UNIT_G / float(trained.model.lsb_g) * trained.model.block_samples,
         }
+        if trained.second_net is not None:
+            net["second_output_weight"] = trained.second_net.output_weight.tolist()
+            net["second_output_bias"] = trained.second_net.output_bias.tolist()
         write_bytes(folder / NET_FILE, canonical_json(net))
         write_bytes(folder / HISTORY_FILE, canonical_json(list(trained.history)))
         return trained.model.payload()

@@ -7,12 +7,16 @@ end add members of these as events. Soon the prover looks up the exact worst cas
 (see ``penalty``) pull them below zero. The threshold is set last, on the integers, capped by the proved worst cases.
 Requirements on sets with an end are then tried on the integers: what the prover finds against them is learned in
 another round, in which must-fire sets are pressed by their own closed form too.
+
+A second stage of the bag is an output on the hidden layer that the first stage has left: only its weights and its
+threshold are trained, in the same way, on the events and requirements of that stage. So nothing of the first stage
+changes, and all that is proved of it stays proved.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -26,11 +30,12 @@ from crumple.signals.corpus import Corpus, Event
 from crumple.signals.events import MUST_FIRE, NO_FIRE
 from crumple.units import G0_MPS2, ceil_fraction
 
+from .aims import Aim, first_aim, second_aim
 from .analysis.properties import RequirementSet
 from .analysis.prover import Proved, Violated, prove, worst_case
 from .bounds import Member, drawn_members
 from .checkpoint import Checkpoint, Saved
-from .deployed import Arming, DeployedModel
+from .deployed import Arming, DeployedModel, SecondStage
 from .loss import FireWindows, fire_loss, quiet_loss
 from .net import Float, Net
 from .penalty import Gradients
@@ -95,7 +100,9 @@ class TrainingPlan:
     confirm_votes: Annotated[int, Field(ge=1, le=32, description="K; 3 of 4 samples is 1.5 to 2 ms")] = 3
     confirm_window: Annotated[int, Field(ge=1, le=32, description="M")] = 4
     n_steps: Annotated[int, Field(ge=10, le=100_000)] = 8000
-    n_rounds: Annotated[int, Field(ge=1, le=20, description="at most; further ones learn from counterexamples")] = 3
+    n_rounds: Annotated[
+        int, Field(ge=1, le=20, description="at most, of a second stage twice; further ones learn from counterexamples")
+    ] = 3
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.02
     no_fire_weight: Annotated[float, Field(gt=0, description="cost of a false fire in late must-fire events")] = 3.0
     miss_weight: Annotated[float, Field(ge=0, description="cost of a missed event beside that of a late one")] = 0.5
@@ -110,6 +117,10 @@ class TrainingPlan:
         float, Field(ge=2, le=40, description="votes in time are looked for from this long before RTTF")
     ] = 10.0
     later_ms: Annotated[float, Field(ge=0, le=200, description="a late event may still fire for this long")] = 120.0
+    second_stage: Annotated[bool, Field(description="train an output for the bag's second stage too")] = False
+    second_stage_delay_ms: Annotated[
+        float, Field(ge=0, le=40, description="it is due so long after RTTF; 5 to 40 ms is common, assumed")
+    ] = 10.0
     arming: ArmingPlan = field(default_factory=ArmingPlan)
 
     def __post_init__(self) -> None:
@@ -121,11 +132,12 @@ class TrainingPlan:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained float net and the integers made of it."""
+    """A trained float net and the integers made of it; ``second_net`` has the weights of a second stage's output."""
 
     net: Net
     model: DeployedModel
     history: tuple[dict[str, float], ...]
+    second_net: Net | None = None
 
 
 def train(
@@ -154,9 +166,15 @@ def train(
     ------
     CorpusError
         Without events of both classes, or with one that must fire but has no required time.
+    ConfigError
+        A requirement is about a second stage, and the plan trains none.
     """
     from threadpoolctl import threadpool_limits
 
+    if not plan.second_stage and (late := [r.id for r in requirements if r.stage == 2]):
+        raise ConfigError(
+            f"requirement {late[0]} is about stage 2, but no second stage is trained: set second_stage = true"
+        )
     if not any(event.label == MUST_FIRE for event in corpus) or not any(event.label == NO_FIRE for event in corpus):
         counts = [sum(event.label == label for event in corpus) for label in (MUST_FIRE, NO_FIRE)]
         raise CorpusError(
@@ -171,28 +189,43 @@ def train(
             )
     # One thread: the order of float additions, and so every byte, must not depend on the machine's load.
     with threadpool_limits(limits=1):
-        return _Session(corpus, requirements, plan, advance, checkpoint).run()
+        first = _Session(corpus, first_aim(corpus, requirements), plan, advance, checkpoint).run()
+        if not plan.second_stage:
+            trained = first
+        else:
+            aim = second_aim(corpus, requirements, first.net, plan.second_stage_delay_ms)
+            later = checkpoint.beside("second") if checkpoint else None
+            second = _Session(corpus, aim, plan, advance, later).run()
+            output = SecondStage(second.model.output_weight, second.model.output_bias)
+            model = replace(first.model, second_stage=output)
+            trained = Trained(first.net, model, first.history + second.history, second.net)
+            if later:
+                later.clear()
+    if checkpoint:
+        checkpoint.clear()
+    return trained
 
 
 class _Session:
-    """One training: what stays the same over its rounds."""
+    """One training of one output: what stays the same over its rounds."""
 
     def __init__(
         self,
         corpus: Corpus,
-        requirements: RequirementSet,
+        aim: Aim,
         plan: TrainingPlan,
         advance: Advance,
         checkpoint: Checkpoint | None,
     ) -> None:
-        self.corpus, self.requirements, self.plan, self.advance = corpus, requirements, plan, advance
+        requirements = aim.requirements
+        self.corpus, self.aim, self.requirements, self.plan, self.advance = corpus, aim, requirements, plan, advance
         self.checkpoint = checkpoint
         self.arming = deployed_arming(corpus, plan.arming)
         self.unit_lsb = INPUT_UNIT_G / float(corpus.sensors.main.lsb) * plan.block_samples
-        self.rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(1,)))
-        self.scouts = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(2,)))
-        self.quiet: list[Event] = [event for event in corpus if event.label == NO_FIRE]
-        self.must: list[Event] = [event for event in corpus if event.label == MUST_FIRE]
+        self.rng, self.scouts = (
+            np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(2 * aim.stage - 1 + k,))) for k in (0, 1)
+        )
+        self.quiet, self.must = aim.quiet, aim.must
         draft = self.quantised(Net.drawn(1, plan.n_blocks, np.random.default_rng(0)), None, 0)
         drawn = {requirement.id: drawn_members(draft, requirement, self.rng) for requirement in requirements}
         claims = {requirement.id: requirement.claim for requirement in requirements}
@@ -226,17 +259,15 @@ class _Session:
     def run(self) -> Trained:
         """Rounds of fitting, until nothing is found against the must-fire requirements."""
         saved = self.checkpoint.load() if self.checkpoint else None
-        begin = self._restored(saved) if saved else 0
-        net = self.fit(None, begin, saved)
+        begin = self._restored(saved) if saved else 0 if self.aim.shared is None else 1
+        net = self.fit(self.aim.shared, begin, saved)
         model = self._deployed(net)
-        for n_round in range(begin + 1, self.plan.n_rounds):
+        for n_round in range(begin + 1, self.plan.n_rounds * self.aim.stage):
             if not self._learn_counterexamples(model):
                 break
             self._listen()
             net = self.fit(net, n_round, None)
             model = self._deployed(net)
-        if self.checkpoint:
-            self.checkpoint.clear()
         return Trained(net, model, tuple(self.history))
 
     def _restored(self, saved: Saved) -> int:
@@ -304,11 +335,16 @@ class _Session:
         else:
             self.false_fires.append(sequence)
 
+    def _due(self, event: Event) -> int:
+        """The last sample of an event at which a request of this stage is in time."""
+        period = float(self.corpus.sample_period_s)
+        return due_sample(event, period) + round(self.aim.delay_ms * 1e-3 / period)
+
     def _wanted(self) -> FireWindows:
         """Windows of every event and member that must fire."""
         plan, period = self.plan, float(self.corpus.sample_period_s)
         members = [member for drawn in self.members.values() for member in drawn]
-        known = [Member(event.main_lsb, due_sample(event, period)) for event in self.must] + members
+        known = [Member(event.main_lsb, self._due(event)) for event in self.must] + members
         shares = [1.0 / len(self.must)] * len(self.must)
         shares += [plan.family_weight / len(drawn) for drawn in self.members.values() for _ in drawn]
         windows = self._windows([member.counts_lsb for member in known])
@@ -394,6 +430,8 @@ class _Session:
                 rounded = self.quantised(net, None, 0) if step % often == 0 else None
                 self.worst_cases.follow(net, rounded, self.members)
             worst = self.worst_cases.press(net, gradients, pull, plan.margin)
+            if self.aim.shared is not None:  # the hidden layer stays as it is
+                gradients = (np.zeros_like(gradients[0]), np.zeros_like(gradients[1]), *gradients[2:])
             rate = plan.learning_rate * 0.5 * (1 + np.cos(np.pi * max(0.0, progress - 0.3) / 0.7)) + 1e-4
             if not late_first:
                 rate *= 0.3
@@ -403,9 +441,13 @@ class _Session:
                 p -= rate * (m / (1 - 0.9 ** (step + 1))) / (np.sqrt(s / (1 - 0.999 ** (step + 1))) + 1e-8)
             self.n_steps_done += 1
             if step % 50 == 49:
-                self.history.append({"step": self.n_steps_done, "late": late, "loud": loud, "worst_case": worst})
-                status = f"late {late:.3f}, loud {loud:.3f}" + (f", worst case {worst:+.2f}" if worst else "")
+                entry = {"step": self.n_steps_done, "late": late, "loud": loud, "worst_case": worst}
+                self.history.append(entry if self.aim.stage == 1 else {"stage": self.aim.stage, **entry})
+                status = "second stage: " if self.aim.stage == 2 else ""
+                status += f"late {late:.3f}, loud {loud:.3f}" + (f", worst case {worst:+.2f}" if worst else "")
                 self.advance(min(self.n_steps_done, plan.n_steps), status)
+        if self.aim.shared is not None:  # to the last bit
+            return replace(self.aim.shared, output_weight=shaped.output_weight, output_bias=shaped.output_bias)
         return conditioning.net(shaped)
 
     def _sifted(
@@ -431,7 +473,7 @@ class _Session:
         loudest = max(confirmed_level(draft, draft.outputs(counts)).max() for counts in self._unwanted())
         in_time = []
         for event in self.must:
-            due = due_sample(event, float(self.corpus.sample_period_s))
+            due = self._due(event)
             levels = confirmed_level(draft, draft.outputs(event.main_lsb[: max(1, due + 1)]))
             in_time.append(int(levels.max()))
         room = max(0, int(np.quantile(in_time, 0.02)) - int(loudest))

@@ -42,6 +42,7 @@ class EventTable:
     speed_kmh: Float
     first_sample_s: Float
     n_samples: NDArray[np.int64]
+    severity: Text
 
     def __post_init__(self) -> None:
         if self.name.size == 0:
@@ -166,7 +167,7 @@ class CorpusFile:
                 yield EventCounts(rows, main.reshape(shape), safing.reshape(shape))
 
 
-TEXT = ("name", "mode", "source", "label")
+TEXT = ("name", "mode", "source", "label", "severity")
 NUMBERS = ("rttf_s", "speed_kmh", "first_sample_s")
 
 
@@ -225,6 +226,7 @@ def _table(columns: dict[str, Any], lengths: Any) -> EventTable:
         speed_kmh=np.array(columns["speed_kmh"], dtype=np.float64),
         first_sample_s=np.array(columns["first_sample_s"], dtype=np.float64),
         n_samples=np.array(lengths, dtype=np.int64),
+        severity=np.array(columns["severity"], dtype=np.str_),
     )
 
 

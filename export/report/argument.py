@@ -88,7 +88,12 @@ def argument(project: Project) -> tuple[Node, ...]:
                 *proofs("never_requests_fire", faults=True),
                 *_faults(project),
             ),
-            _goal("G1.3", "The code equals the model", *proofs("accumulators_fit", "resets"), *_same(project)),
+            _goal(
+                "G1.3",
+                "The code equals the model",
+                *proofs("accumulators_fit", "resets", "image_protected"),
+                *_same(project),
+            ),
         ),
         _goal(
             "G2",

@@ -1,18 +1,10 @@
 #!/usr/bin/env python3
-"""Checks proofs about a deployed airbag crash classifier. Trusts nobody.
+"""Checks proofs about a deployed airbag crash classifier: ``python checker.py FOLDER``. Trusts nobody.
 
-Run it alone: ``python checker.py FOLDER``. It needs Python 3.10 and nothing else, imports nothing of the project that
-made the proofs, uses integers and fractions only, and recomputes everything. ``certificates.md`` tells the format of
-the files in FOLDER, and the exact meaning of every set and claim. Words used in every function:
-
-- ``voter``: what turns counts into votes: the net, or the arming sum written as a net of one node. A window is named
-  by its last sample, ``end``, and votes if y >= 1; fire is requested (arming is true) at K votes of the last M.
-- ``described``: the set of a property; ``poly``: the same as a polytope, of ``length`` samples where it has no end;
-  ``by_ms``: the time limit of a claim; ``value``: JSON, not yet believed; ``name``: of it, in a refusal.
-- goal: a number that is >= 0 if a window votes, or if it does not. A *leaf* of a proof tree adds the ``goals`` up with
-  weights >= 0, puts something linear and no smaller for v max(0, z), and shows that the sum is negative on the whole
-  set: never do all hold. For v < 0: v t z, any t in [0, 1]. For v > 0: v t z + v s, s the largest max(0, z) - t z, or
-  the tree follows both, v z and 0. A row a . q <= d has any price >= 0. Multipliers can be bad, but not wrong.
+Needs Python 3.10 and nothing else, imports nothing of who made the proofs. ``certificates.md`` tells all formats and
+why a leaf is right. ``voter``: what turns counts into votes, a stage's net, or arming as a net of one node. A window,
+named by its last sample ``end``, has a goal: >= 0 if it votes, or if not. ``described``: a property's set, ``poly``:
+its polytope, of ``length`` where it has no end, ``by_ms``: a time limit. ``value``: JSON that a refusal calls ``name``.
 """
 
 from __future__ import annotations
@@ -23,7 +15,7 @@ import re
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import lcm
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -118,11 +110,13 @@ class Voter:
 
 
 class Model:
-    """The two paths of a deployed model's ``payload``: ``main`` and ``arming`` voter, and how long arming holds."""
+    """Voters of a deployed model's ``payload``: ``main`` (each of ``stages``), ``arming``; how long arming holds."""
 
     def __init__(self, payload: Any) -> None:
-        rate, lsb, _, clamp, block, *net, k, m, arming = fields(payload, MODEL, "the model")
-        self.main = Voter([rate, clamp, block, k, m], lsb, net)
+        second = ("second_stage",) if isinstance(payload, dict) and "second_stage" in payload else ()
+        rate, lsb, _, clamp, block, *net, k, m, arming = fields(payload, (*second, *MODEL), "the model")[len(second) :]
+        outs = [net[2:], *(fields(payload[key], NET[2:4], key) for key in second)]
+        self.main, *_ = self.stages = [Voter([rate, clamp, block, k, m], lsb, [*net[:2], *out]) for out in outs]
         lsb, *numbers = fields(arming, ARMING, "arming")
         clamp, length, threshold, self.hold = integers(numbers, 0, 10**7, 4, "arming")
         self.arming = Voter([rate, clamp, 1, 1, 1], lsb, [[[1] * length], [1 - threshold], [1], 0])  # a vote if z >= 1
@@ -347,18 +341,24 @@ def questions(voter: Voter, claim: str, poly: Polytope, by_ms: Any) -> Iterator[
 
 def check(model: Model, property_payload: Any, certificate: Any) -> None:
     """Reject unless a ``certificate`` proves the property of ``property_payload`` for a ``model``."""
-    *_, claim, _, _, described, by_ms = fields(property_payload, PROPERTY, "the property")
+    late = isinstance(property_payload, dict) and property_payload.get("stage") == "2"  # of the second stage
+    *_, claim, _, _, described, by_ms = fields(property_payload, ("stage",) * late + PROPERTY, "the property")
+    need(late < len(model.stages), "the model has no second stage")
     verdict, length, trees, _ = fields(certificate, ("verdict", "length", "trees", "witness"), "the certificate")
     need(verdict == "proved" and isinstance(trees, list), f"the verdict is {verdict!r}: no proof")
     need((by_ms != "") == (claim in ("fires_by", "arms_by")), "by_ms belongs to fires_by and arms_by")
-    net, asked = model.main, list[Question]()
+    net, asked = model.stages[late], list[Question]()
     if claim == "accumulators_fit":  # a model is not read unless they do
         need(described == {"kind": "all_inputs"}, "accumulators are checked over all inputs")
     elif claim == "resets":  # after so many zeros, all is as at the start, and a window of zeros does not vote
         kind, samples = fields(described, ("kind", "samples"), "a quiet set")
         enough = rational(samples, "samples") >= max(net.window + net.m, model.arming.window + model.hold)
-        at_rest = net.out_bias + sum(v * max(0, b) for v, b in zip(net.out, net.bias, strict=True))
-        need(kind == "quiet" and enough and at_rest <= 0, "state is not shown to be as at the start")
+        at_rest = [v.out_bias + sum(w * max(0, b) for w, b in zip(v.out, v.bias, strict=True)) for v in model.stages]
+        need(kind == "quiet" and enough and max(at_rest) <= 0, "state is not shown to be as at the start")
+    elif claim == "image_protected":  # CRC-32 is linear: a change passes if the remainders of its bits add up to 0
+        size = 64 + sum(4 + 2 * len(row) for row in net.weight) + sum(8 + 2 * len(v.out) for v in model.stages)
+        crc = {0, *accumulate(range(1, 8 * size), lambda r, _: r >> 1 ^ 0xEDB88320 * (r & 1), initial=1 << 31)}
+        need(described == {"kind": "parameter_image", "changed_bits": "2"} and len(crc) > 8 * size, "bits could pass")
     else:
         voter = model.arming if claim in ("never_arms", "arms_by") else net
         poly = polytope(voter, claim, described, *integers([length], 0, 4096, 1, "length"))
@@ -376,8 +376,8 @@ def check_folder(folder: Path) -> list[tuple[str, str, str]]:
         try:
             described, digest, _ = read(path, "crumple.property/2")
             certificate, _, parents = read(folder / f"{name}.certificate.json", "crumple.certificate/4")
-            models = [read(path, "crumple.model/1") for path in sorted(folder.rglob("model.json"))]
             wanted, mine = fields(parents, ("model", "property"), "parents")
+            models = (read(path, "crumple.model/1") for path in sorted(folder.rglob("model.json")))
             found = [Model(payload) for payload, sha256, _ in models if sha256 == wanted]
             need(mine == digest and bool(found), f"made for another {'model' if mine == digest else 'property'}")
             check(found[0], described, certificate)

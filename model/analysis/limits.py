@@ -19,7 +19,7 @@ from crumple.units import G0_MPS2
 from . import checker
 from .explain import bisect
 from .properties import Requirement
-from .prover import Proved, Verdict, prove
+from .prover import CLOSED_CLAIMS, Proved, Verdict, prove
 
 STEPS = ("amplitude_g", "below_g", "velocity_range_kmh", "slew_g_per_ms", "step_g", "noise_g", "offset_g", "gain")
 """Keys of a set that have a limit. Besides, ``by_ms`` has one: the earliest time that is still kept."""
@@ -141,7 +141,7 @@ def limit_key(requirement: Requirement) -> str | None:
         return "by_ms"
     order = ("velocity_range_kmh", "step_g", "slew_g_per_ms", "below_g", "amplitude_g", "gain", "noise_g", "offset_g")
     present = [key for key in order if key in requirement.set]
-    return present[0] if present and requirement.claim not in ("accumulators_fit", "resets") else None
+    return present[0] if present and requirement.claim not in CLOSED_CLAIMS else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ from . import checker
 SCHEMA = "crumple.property/2"
 
 Claim = Literal[
-    "never_requests_fire", "fires_by", "monotone", "never_arms", "arms_by", "accumulators_fit", "resets"
+    "never_requests_fire", "fires_by", "monotone", "never_arms", "arms_by",
+    "accumulators_fit", "resets", "image_protected",
 ]  # fmt: skip
 
 TOLERANCE_KEYS = ("gain", "offset_g", "noise_g")
@@ -35,6 +36,7 @@ REQUIRED_KEYS: dict[str, tuple[str, ...]] = {
     "pulse": ("shape", "delta_v_from_kmh", "delta_v_to_kmh", "duration_from_ms", "duration_to_ms", "noise_g"),
     "all_inputs": (),
     "quiet": ("samples",),
+    "parameter_image": ("changed_bits",),
 }
 OPTIONAL_KEYS: dict[str, tuple[str, ...]] = {
     "signals": ("below_g", "slew_g_per_ms", "velocity_range_kmh", *ADDED_KEYS),
@@ -52,8 +54,11 @@ KINDS_OF_CLAIM: dict[str, tuple[str, ...]] = {
     "arms_by": FINITE_KINDS,
     "accumulators_fit": ("all_inputs",),
     "resets": ("quiet",),
+    "image_protected": ("parameter_image",),
 }
 TIMED_CLAIMS = ("fires_by", "arms_by")
+STAGED_CLAIMS = ("never_requests_fire", "fires_by", "monotone")
+"""What is said of one stage's output; all else is said of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,8 @@ class Requirement:
         ``kind``, exact decimals as text, and sequences of whole counts.
     by_ms : str
         For ``fires_by`` and ``arms_by``: the latest time, in ms after impact (pulse) or after the first count.
+    stage : int
+        1 or 2: the stage of the bag whose output it is about.
     """
 
     __pydantic_config__ = STRICT
@@ -87,6 +94,7 @@ class Requirement:
     origin: str
     set: dict[str, str | tuple[int, ...]]
     by_ms: str = ""
+    stage: Literal[1, 2] = 1
 
     def __post_init__(self) -> None:
         kind = self.set.get("kind")
@@ -105,6 +113,10 @@ class Requirement:
             raise ConfigError(f"{self.id}: by_ms = {self.by_ms!r}: {self.claim} needs it set only if it is about time")
         if self.by_ms and not _positive(self.by_ms):
             raise ConfigError(f"{self.id}: by_ms = {self.by_ms!r}: expected a positive decimal in text")
+        if self.stage == 2 and self.claim not in STAGED_CLAIMS:
+            raise ConfigError(f"{self.id}: stage = 2: {self.claim} is not about one stage; leave it out")
+        if kind == "parameter_image" and self.set["changed_bits"] != "2":
+            raise ConfigError(f'{self.id}: set.changed_bits = {self.set["changed_bits"]!r}: expected "2"')
         if not self.id.isidentifier():
             raise ConfigError(f"requirement id {self.id!r}: use letters, digits and _ (it names files)")
 
@@ -117,8 +129,10 @@ class Requirement:
             raise ConfigError(f"{self.id}: set.{key} = {value!r}: expected a positive decimal in text")
 
     def payload(self) -> dict[str, Any]:
-        """The property as JSON values; a recorded sequence is told as the corridor it is."""
+        """The property as JSON values; a recorded sequence is a corridor, the first stage goes without saying."""
         values = asdict(self)
+        if (stage := values.pop("stage")) != 1:
+            values["stage"] = str(stage)
         values["set"] = {key: list(v) if isinstance(v, tuple) else v for key, v in self.set.items()}
         if self.set["kind"] == "recorded":  # a corridor of no width
             counts = values["set"].pop("counts")

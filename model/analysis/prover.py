@@ -25,6 +25,9 @@ from .search import Outcome, Problem, search
 Float = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
+CLOSED_CLAIMS = ("accumulators_fit", "resets", "image_protected")
+"""Claims that the checker decides by itself: there is nothing to search for."""
+
 MAX_NODES = 1_500
 """Nodes of one search tree before it is given up."""
 
@@ -100,7 +103,8 @@ class _Subject:
         self.model = checker.Model(model.payload())
         self.payload = requirement.payload()
         self.claim, self.set, self.by_ms = requirement.claim, self.payload["set"], requirement.by_ms
-        self.voter = witness.voter_of(self.model, self.claim)
+        model.of_stage(requirement.stage)  # refuses a stage that is not there
+        self.voter = witness.voter_of(self.model, self.claim, requirement.stage)
         self.searches, self.effort, self.mended = 0, effort, 0
         self.last_try, self.began = True, False
         self.goals: dict[tuple[int, int, bool], checker.Goal] = {}
@@ -198,7 +202,7 @@ def prove(model: DeployedModel, requirement: Requirement, *, effort: float = 1.0
     if (silent := _only_silence(subject)) is not None:
         return Vacuous(silent)
     try:
-        if subject.claim in ("accumulators_fit", "resets"):
+        if subject.claim in CLOSED_CLAIMS:
             certificate = {"verdict": "proved", "length": 0, "trees": [], "witness": None}
             checker.check(subject.model, subject.payload, certificate)
             return Proved(certificate, None)

@@ -122,7 +122,7 @@ def check(model: checker.Model, payload: dict[str, Any], certificate: Any) -> No
     need((verdict, trees) == ("violated", []), "a counterexample has the verdict violated and no trees")
     claim, by_ms = payload["claim"], payload["by_ms"]
     need((by_ms != "") == (claim in ("fires_by", "arms_by")), "by_ms belongs to fires_by and arms_by")
-    voter = voter_of(model, claim)
+    voter = voter_of(model, claim, int(payload.get("stage", "1")))
     counts, texts = checker.fields(witness, ("counts", "latents"), "a witness")
     poly = checker.polytope(voter, claim, payload["set"], *checker.integers([length], 0, 4096, 1, "length"))
     need(bool(poly.samples), "a witness has one count or more")
@@ -136,12 +136,22 @@ def check(model: checker.Model, payload: dict[str, Any], certificate: Any) -> No
     need(breaks(voter, claim, poly, by_ms, np.array(counts)), "the witness does not break the claim")
 
 
-def voter_of(model: checker.Model, claim: str) -> checker.Voter:
+def voter_of(model: checker.Model, claim: str, stage: int = 1) -> checker.Voter:
     """The path of a model that a claim is about.
 
     Parameters
     ----------
     model : checker.Model
     claim : str
+    stage : int
+        1 or 2; the arming path knows no stages.
+
+    Raises
+    ------
+    checker.Rejected
+        The model has no such stage.
     """
-    return model.arming if claim in ("never_arms", "arms_by") else model.main
+    if claim in ("never_arms", "arms_by"):
+        return model.arming
+    need(1 <= stage <= len(model.stages), f"the model has no stage {stage}")
+    return model.stages[stage - 1]

@@ -84,6 +84,18 @@ def evaluation_text(found: dict[str, Any]) -> str:
                 ],
             )
         )
+    for source, tables in found["sources"].items():
+        if "second_stage" in tables:
+            parts.append(
+                table(
+                    f"Second stage, {source} events, once the first has fired",
+                    ("severity", "events", "asked for", "by RTTF + 10 ms", "first asked, ms (least, median, most)"),
+                    [
+                        (row["severity"], row["events"], row["asked"], row["in time"], _span(row["time_ms"]))
+                        for row in tables["second_stage"]
+                    ],
+                )
+            )
     scaling = [
         (
             row["mode"],

@@ -76,7 +76,7 @@ def distance(model: checker.Model, row: dict[str, Any], counts: NDArray[Any], co
     ModelError
         The set is of no kind that describes signals.
     """
-    voter = voter_of(model, row["claim"])
+    voter = voter_of(model, row["claim"], int(row.get("stage", "1")))
     described = row["set"]
     if described["kind"] == "signals":
         return _factor(voter, described, np.clip(np.asarray(counts, dtype=np.int64), -voter.clamp, voter.clamp))

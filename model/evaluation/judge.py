@@ -45,6 +45,8 @@ class Judged:
         Seconds from contact; NaN where it did not happen.
     level : ndarray of int64
         Largest level that the event reached: a fire request where it is positive.
+    second_s : ndarray or None
+        When the second stage was first asked for once the first had fired; None of a model without one.
     """
 
     table: EventTable
@@ -52,6 +54,7 @@ class Judged:
     arming_s: Float
     fire_s: Float
     level: NDArray[np.int64]
+    second_s: Float | None = None
 
     @property
     def verdict(self) -> Text:
@@ -130,7 +133,8 @@ def judge(model: DeployedModel, events: EventSource, advance: Advance = quietly)
     """
     same_sensors(model, events)
     table = events.table
-    sample = {what: np.full(len(table), NEVER) for what in ("request", "arming", "fire")}
+    sample = {what: np.full(len(table), NEVER) for what in ("request", "arming", "fire", "second")}
+    second = model.of_stage(2) if model.n_stages == 2 else None
     level = np.empty(len(table), dtype=np.int64)
     for batch in events.batches():
         reached = levels(model, outputs(model, batch.main_lsb))
@@ -139,12 +143,16 @@ def judge(model: DeployedModel, events: EventSource, advance: Advance = quietly)
         fires = (reached > 0) & arming & agreeing(model, batch.main_lsb, batch.safing_lsb)
         for what, flags in (("request", reached > 0), ("arming", arming), ("fire", fires)):
             sample[what][batch.rows] = first_true(flags)
+        if second is not None:
+            fired = np.maximum.accumulate(fires, axis=1)
+            asked = levels(second, outputs(second, batch.main_lsb)) > 0
+            sample["second"][batch.rows] = first_true(asked & fired)
         advance(batch.rows.stop, str(table.mode[batch.rows.start]))
     period_s = float(model.sample_period_s)
-    request_s, arming_s, fire_s = (
+    request_s, arming_s, fire_s, second_s = (
         np.where(at == NEVER, np.nan, table.first_sample_s + at * period_s) for at in sample.values()
     )
-    return Judged(table, request_s, arming_s, fire_s, level)
+    return Judged(table, request_s, arming_s, fire_s, level, None if second is None else second_s)
 
 
 def by_source(judged: Judged, confidence: float) -> dict[str, Any]:
@@ -174,6 +182,7 @@ def by_source(judged: Judged, confidence: float) -> dict[str, Any]:
                 ],
                 "total": _row(judged, verdict, of_source, confidence),
                 "grey": grey_zone(judged, of_source),
+                **({} if judged.second_s is None else {"second_stage": second_stage(judged, of_source)}),
             }
     return result
 
@@ -211,6 +220,44 @@ def spread(values: Float) -> dict[str, float] | None:
         return None
     points = np.quantile(known, [0.0, 0.25, 0.5, 0.75, 0.99, 1.0], method="higher")
     return dict(zip(("min", "q25", "median", "q75", "q99", "max"), (round(float(p), 6) for p in points), strict=True))
+
+
+SECOND_STAGE_DELAY_S = 0.010
+"""The second stage is due so long after the required time of the first: the simulated controller's delay."""
+
+
+def second_stage(judged: Judged, which: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """When the second stage is asked for, by how severe the events are.
+
+    Parameters
+    ----------
+    judged : Judged
+        By a model that has a second stage.
+    which : ndarray of bool, shape (n_events,)
+        Events to look at.
+
+    Returns
+    -------
+    list of dict
+        For each severity its events; those that asked for the second stage, and by the required time of the first and
+        the controller's delay; and spreads of the time in ms. Only where both stages must fire is not asking wrong;
+        only where nothing may fire is asking, and there the first stage has fired falsely already.
+    """
+    table, rows = judged.table, []
+    at_s = np.full(len(table), np.nan) if judged.second_s is None else judged.second_s
+    for severity in dict.fromkeys(table.severity[which].tolist()):
+        here = which & (table.severity == severity)
+        in_time = here & (at_s <= table.rttf_s + SECOND_STAGE_DELAY_S + ROUNDING_S)
+        rows.append(
+            {
+                "severity": severity,
+                "events": int(here.sum()),
+                "asked": int((here & ~np.isnan(at_s)).sum()),
+                "in time": int(in_time.sum()),
+                "time_ms": spread(1e3 * at_s[here]),
+            }
+        )
+    return rows
 
 
 SPEED_STEP_KMH = 2.0

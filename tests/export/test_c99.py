@@ -15,7 +15,7 @@ from jinja2 import UndefinedError
 from crumple.errors import ModelError
 from crumple.export.c99 import render_c, render_template
 from crumple.export.profiles import DSP, EXACT16, PROFILES, SMALL8, Profile
-from crumple.model.deployed import DeployedModel
+from crumple.model.deployed import DeployedModel, SecondStage
 from crumple.toolchain import STRICT_FLAGS, Compiler, find_compiler
 
 every_profile = pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
@@ -106,3 +106,12 @@ def test_undefined_behaviour_is_not_reached_on_extreme_inputs(small_model: Deplo
 def test_a_name_that_the_template_does_not_know_is_an_error(small_model: DeployedModel) -> None:
     with pytest.raises(UndefinedError):
         render_template("crumple_model.h.in", {"model_sha256": "0"})
+
+
+@every_profile
+def test_a_second_stage_is_refused_as_long_as_it_cannot_be_printed(
+    small_model: DeployedModel, profile: Profile
+) -> None:
+    both = replace(small_model, second_stage=SecondStage(small_model.output_weight, 7))
+    with pytest.raises(ModelError, match="second stage, which is not exported yet"):
+        render_c(both, "0" * 64, profile)

@@ -134,9 +134,10 @@ class Voter(NamedTuple):
 
 
 class Model(NamedTuple):
-    """Both paths of a model that cannot overflow."""
+    """The paths of a model that cannot overflow; ``second`` is the output of a second stage."""
 
     main: Voter
+    second: Voter | None
     arming: Voter
     hold: int
 
@@ -145,7 +146,7 @@ def read_model(payload: Any) -> Model:
     """Both paths; refuses what is no model, and a model whose accumulators could overflow."""
     net = ["block_samples", "hidden_weight", "hidden_bias", "output_weight", "output_bias"]
     sensor = ["sample_rate_hz", "lsb_g", "polarity", "clamp_lsb"]
-    top = table(payload, "the model", [*sensor, *net, "confirm_votes", "confirm_window", "arming"])
+    top = table(payload, "the model", [*sensor, *net, "confirm_votes", "confirm_window", "arming"], ["second_stage"])
     safing = table(top["arming"], "arming", ["lsb_g", "clamp_lsb", "window_samples", "threshold_lsb", "hold_samples"])
     rate = whole(top["sample_rate_hz"], "sample_rate_hz", 1)
     rows = [
@@ -161,19 +162,24 @@ def read_model(payload: Any) -> Model:
         [whole(v, "a weight", -INT16, INT16) for v in listing(top["output_weight"], "output_weight", len(rows))],
         whole(top["output_bias"], "output_bias"), whole(top["confirm_votes"], "confirm_votes", 1, m), m,
     )  # fmt: skip
+    second = None
+    if "second_stage" in top:
+        late = table(top["second_stage"], "second_stage", ["output_weight", "output_bias"])
+        out = [whole(v, "a weight", -INT16, INT16) for v in listing(late["output_weight"], "output_weight", len(rows))]
+        second = main._replace(out=out, out_bias=whole(late["output_bias"], "output_bias"))
     window = whole(safing["window_samples"], "window_samples", 1, LONGEST)
     threshold = whole(safing["threshold_lsb"], "threshold_lsb", 1)
     arming = Voter(
         rate, number(safing["lsb_g"], "arming lsb_g"), whole(safing["clamp_lsb"], "arming clamp_lsb", 1), 1,
         [[1] * window], [1 - threshold], [1], 0, 1, 1,
     )  # fmt: skip
-    for voter in (main, arming):
+    for voter in (main, arming) if second is None else (main, second, arming):
         demand(voter.n <= LONGEST, "a window is longer than anyone counts")
         block = voter.block * voter.clamp
         hidden = [block * sum(map(abs, row)) + abs(b) for row, b in zip(voter.weight, voter.bias, strict=True)]
         output = sum(abs(v) * h for v, h in zip(voter.out, hidden, strict=True)) + abs(voter.out_bias)
         demand(max(block, *hidden) <= INT32 and output <= INT64, "an accumulator of the model could overflow")
-    return Model(main, arming, whole(safing["hold_samples"], "hold_samples", 0, 10**7))
+    return Model(main, second, arming, whole(safing["hold_samples"], "hold_samples", 0, 10**7))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -238,6 +244,7 @@ NEEDED = {
     "pulse": ["shape", "delta_v_from_kmh", "delta_v_to_kmh", "duration_from_ms", "duration_to_ms", "noise_g"],
     "all_inputs": [],
     "quiet": ["samples"],
+    "parameter_image": ["changed_bits"],
 }
 ADDED = ["step_g", "corrupted_samples"]
 OPTIONAL = {
@@ -246,6 +253,7 @@ OPTIONAL = {
     "pulse": ["gain", "offset_g", *ADDED],
     "all_inputs": [],
     "quiet": [],
+    "parameter_image": [],
 }
 
 
@@ -259,6 +267,8 @@ def read_set(voter: Voter, value: Any) -> dict[str, Any]:
             described[key] = [whole(u, f"a count of {key}", -voter.clamp, voter.clamp) for u in listing(given, key)]
         elif key == "phase_samples":
             demand(given == "1", "phase_samples is not 1")
+        elif key == "changed_bits":
+            demand(given == "2", "changed_bits is not 2")
         elif key not in ("kind", "shape"):
             described[key] = number(given, key)
     return described
@@ -671,6 +681,7 @@ KINDS = {
     "monotone": ["signals"],
     "accumulators_fit": ["all_inputs"],
     "resets": ["quiet"],
+    "image_protected": ["parameter_image"],
 }
 
 
@@ -682,11 +693,16 @@ def check(model_payload: Any, property_payload: Any, certificate_payload: Any) -
 def check_read(model: Model, property_payload: Any, certificate_payload: Any) -> None:
     """The same, of a model that was read before."""
     words = ["id", "property", "text", "rationale", "origin"]  # for people
-    asked = table(property_payload, "the property", ["claim", "set", "by_ms", *words])
+    asked = table(property_payload, "the property", ["claim", "set", "by_ms", *words], ["stage"])
     demand(isinstance(asked["claim"], str), "the claim is no text")
     claim = asked["claim"]
     demand(claim in KINDS, f"{claim!r} is no claim")
-    voter = model.arming if claim in ("never_arms", "arms_by") else model.main
+    main = model.main
+    if "stage" in asked:
+        demand(asked["stage"] == "2", "a stage is named, but not the second")
+        demand(model.second is not None, "the property is about a second stage, the model has none")
+        main = model.second or main
+    voter = model.arming if claim in ("never_arms", "arms_by") else main
     described = read_set(voter, asked["set"])
     demand(described["kind"] in KINDS[claim], f"{claim} is not claimed of sets of kind {described['kind']}")
     by_ms = Fraction(0)
@@ -698,8 +714,10 @@ def check_read(model: Model, property_payload: Any, certificate_payload: Any) ->
     given = table(certificate_payload, "the certificate", ["verdict", "length", "trees", "witness"])
     demand(given["verdict"] == "proved", "the certificate is a counterexample or something else, but no proof")
     length, trees = whole(given["length"], "length", 0, LONGEST), listing(given["trees"], "trees")
-    if claim in ("accumulators_fit", "resets"):
+    if claim in ("accumulators_fit", "resets", "image_protected"):
         demand(not trees, f"{claim} needs no tree")
+        if claim == "image_protected":
+            check_image(model)
         if claim == "resets":
             check_reset(model, floor(described["samples"]))
         return
@@ -722,6 +740,21 @@ def check_reset(model: Model, samples: int) -> None:
     demand(samples >= main.n + main.m, f"{samples} samples are less than window and confirmation together")
     demand(samples >= arming.n + model.hold, f"{samples} samples are less than arming window and hold together")
     demand(main.output_at_rest() <= 0, "the model votes at rest")
+    demand(model.second is None or model.second.output_at_rest() <= 0, "the second stage votes at rest")
+
+
+def check_image(model: Model) -> None:
+    """No one or two changed bits of the largest image leave its CRC right: long division of every power of x."""
+    hidden, blocks = len(model.main.weight), len(model.main.weight[0])
+    per_stage = 8 + 2 * hidden
+    n_bits = 8 * (56 + 8 + hidden * (4 + 2 * blocks) + per_stage * (1 if model.second is None else 2))
+    seen, power = set(), 1
+    for _ in range(n_bits):
+        demand(power != 0 and power not in seen, "two changed bits leave the CRC right")
+        seen.add(power)
+        power <<= 1
+        if power >> 32:
+            power ^= 0x104C11DB7
 
 
 # ---------------------------------------------------------------------------------------------------------------------

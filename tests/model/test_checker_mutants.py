@@ -55,6 +55,22 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("<= 4096", "ops.1 = Lt()"): "a limit that only keeps files of a reasonable size",
     ("2**400", "value = 3"): "a limit that only keeps files of a reasonable size",
     ("2**400", "value = 401"): "a limit that only keeps files of a reasonable size",
+    (
+        "size = 64 + sum(4",
+        "",
+    ): "the order of CRC-32's polynomial is 2^32 - 1: however bits are counted, no image is so long",
+    ("crc = {0, *accumulate", "value = 9"): "as above: a ninth more bits are looked at",
+    ("crc = {0, *accumulate", "value = 2"): "as above: a bit less is looked at, of 64 to spare; or tests the next bit",
+    ("crc = {0, *accumulate", "value = 32"): "where the powers of x begin: all are moved by one",
+    (
+        "crc = {0, *accumulate",
+        "value = 3988292385",
+    ): "another polynomial of long order; that it is CRC-32's has its own test",
+    (
+        "len(crc) > 8 * size",
+        "ops.0 = GtE()",
+    ): "one too many is found equal to another only beyond the order of the polynomial",
+    ("len(crc) > 8 * size", "op = Add()"): "as above: the sizes compared agree, or differ by far",
     ("abs(middle) + reach <= clip", "ops.0 = Lt()"): "where both are equal nothing is clipped: both forms hold all",
 }
 """Survivors, by a part of the line and the change: why no input that matters tells them apart."""
@@ -201,6 +217,21 @@ class Trials:
             self.pairs.append(
                 (mutations.mutated(plain, common | {"set": {"a": 1}}, rng)[0], self.pairs[-1][1], nothing)
             )
+        both = plain | {"second_stage": {key: plain[key] for key in ("output_weight", "output_bias")}}
+        louder = both | {"second_stage": both["second_stage"] | {"output_bias": 201}}
+        image: dict[str, Any] = {"kind": "parameter_image", "changed_bits": "2"}
+        for model in (plain, both, louder):
+            self.pairs.append((model, common | {"claim": "image_protected", "set": image}, nothing))
+            self.pairs.append(
+                (model, common | {"claim": "image_protected", "set": image | {"changed_bits": "3"}}, nothing)
+            )
+            self.pairs.append((model, quiet, nothing))
+        quiet_set = {"kind": "signals", "amplitude_g": "1/16"}
+        of_stage = common | {"claim": "never_requests_fire", "set": quiet_set}
+        for stage in ("1", "2", "3", 2):
+            for model in (plain, both):
+                self.pairs.append((model, {**of_stage, "stage": stage}, nothing))
+        self.pairs.append((plain | {"second_stage": None}, quiet, nothing))
         fit = common | {"claim": "accumulators_fit", "set": {"kind": "all_inputs"}}
         # |z| reaches 138,240 + |b|, 57,600 + |b|, 138,240 + |b|; |y| reaches 1,089,280 + |c|.
         room, rest = 2**31 - 1 - 138_240, 2**63 - 1 - 1_089_280

@@ -25,7 +25,7 @@ from crumple.model.analysis import checker, witness
 from crumple.model.analysis.properties import SCHEMA as PROPERTY_SCHEMA
 from crumple.model.analysis.properties import Requirement
 from crumple.model.analysis.prover import Proved, Violated, prove
-from crumple.model.deployed import DeployedModel
+from crumple.model.deployed import DeployedModel, SecondStage
 from crumple.model.stages import CERTIFICATE_SCHEMA
 
 N_MUTATIONS = 10_000
@@ -45,6 +45,7 @@ SETS: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "step": ("never_requests_fire", {"kind": "signals", "amplitude_g": "2", "step_g": "1"}, ""),
     "corrupted": ("never_requests_fire", {"kind": "signals", "amplitude_g": "0.5", "corrupted_samples": "1"}, ""),
+    "second": ("never_requests_fire", {"kind": "signals", "amplitude_g": "3"}, ""),
     "joint": ("never_requests_fire", {"kind": "signals", "amplitude_g": "4"}, ""),
     "corridor": ("fires_by", {"kind": "corridor", "lower": (200,) * 12, "upper": (400,) * 12}, "5"),
     "recorded": ("fires_by", {"kind": "recorded", "counts": (300,) * 12, "gain": "0.1", "noise_g": "1"}, "5"),
@@ -76,7 +77,11 @@ def proved(name: str, model: DeployedModel) -> tuple[checker.Model, dict[str, An
         )  # fmt: skip
     if name == "corrupted":
         model = replace(model, clamp_lsb=150)
-    requirement = Requirement(name, "P", "text", claim, "why", "whence", described, by_ms)  # type: ignore[arg-type]
+    if name == "second":  # the first stage's output would not do
+        second = SecondStage(model.output_weight, model.output_bias)
+        model = replace(model, output_weight=(9, 9, 9), output_bias=1, second_stage=second)
+    stage: Any = 2 if name == "second" else 1
+    requirement = Requirement(name, "P", "text", claim, "why", "whence", described, by_ms, stage)  # type: ignore[arg-type]
     verdict = prove(model, requirement)
     assert isinstance(verdict, Proved), verdict
     payload = json.loads(json.dumps(verdict.certificate))
@@ -136,7 +141,7 @@ def mutated(certificate: Any, described: Any, rng: random.Random) -> tuple[Any, 
 def proves(model: checker.Model, described: dict[str, Any], certificate: dict[str, Any]) -> bool:
     """A second opinion on every leaf and every way of voting: from the definitions, over the box, in Fractions."""
     claim, sets = described["claim"], described["set"]
-    voter = model.arming if claim in ("never_arms", "arms_by") else model.main
+    voter = witness.voter_of(model, claim, int(described.get("stage", "1")))
     poly = checker.polytope(voter, claim, sets, certificate["length"])
     size, n, endless = len(poly.samples), voter.window, sets["kind"] == "signals"
 

@@ -78,7 +78,7 @@ def test_each_stage_is_a_model_of_its_own_on_the_same_hidden_layer(small_model: 
     assert "second_stage" not in small_model.payload()
     with pytest.raises(ModelError, match="stage 2: the model has 1"):
         small_model.of_stage(2)
-    with pytest.raises(ModelError, match="second stage: .*int16"):
+    with pytest.raises(ModelError, match=r"second stage: .*int16"):
         replace(small_model, second_stage=SecondStage((40_000,) * small_model.n_hidden, 0))
 
 

@@ -100,6 +100,45 @@ def test_it_learns_repeats_and_can_be_cloned() -> None:
     assert net.loss_curve_[-1] < net.loss_curve_[0] and len(net.loss_curve_) == net.n_iter_
 
 
+def severe_windows(n: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    """Noise, rising counts, and such that rise three times as far."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 3
+    level = np.array([0.0, 1.0, 3.0])[y]
+    return np.rint(rng.normal(0, 60, (n, 24)) + level[:, None] * np.linspace(0, 200, 24)), y
+
+
+def test_a_second_stage_tells_severe_from_light_and_leaves_the_first_as_it_is() -> None:
+    x, y = severe_windows()
+    net = CrashNet(n_stages=2, random_state=0, max_iter=60).fit(x, y)
+    alone = CrashNet(random_state=0, max_iter=60).fit(x, (y > 0).astype(int))
+    fresh_x, fresh_y = severe_windows(seed=1)
+    assert net.score(fresh_x, fresh_y) > 0.95
+    assert np.array_equal(net.decision_function(fresh_x)[:, 0], alone.decision_function(fresh_x))
+    assert net.decision_function(fresh_x).shape == (600, 2)
+    assert net.n_iter_ == alone.n_iter_
+    shares = net.predict_proba(fresh_x)
+    assert shares.shape == (600, 3)
+    assert (shares >= 0).all()
+    assert np.allclose(shares.sum(axis=1), 1.0)
+    assert clone(net).get_params()["n_stages"] == 2
+
+
+def test_a_stage_counts_only_where_the_one_before_it_votes() -> None:
+    x, y = severe_windows()
+    net = CrashNet(n_stages=2, random_state=0, max_iter=5).fit(x, y)
+    net.nets_[0].output_bias[:] = -1e9
+    assert (net.decision_function(x)[:, 1] > 0).any()
+    assert (net.predict(x) == 0).all()
+    assert (net.predict_proba(x)[:, 0] == 1).all()
+
+
+def test_two_stages_need_three_classes() -> None:
+    x, y = windows()
+    with pytest.raises(CorpusError, match="n_stages = 2 tells three apart, y has 2 classes"):
+        CrashNet(n_stages=2).fit(x, y)
+
+
 def test_it_stops_when_nothing_improves() -> None:
     x, y = windows()
     assert CrashNet(random_state=0, max_iter=400, tol=0.1, n_iter_no_change=2).fit(x, y).n_iter_ < 30

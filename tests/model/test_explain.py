@@ -130,7 +130,7 @@ def test_the_earliest_time_is_exact_with_evidence_on_both_sides(small_model: Dep
 def test_every_requirement_of_the_reference_set_names_a_key_that_has_a_limit() -> None:
     for requirement in read_requirements(None):
         key = limit_key(requirement)
-        assert (key is None) == (requirement.claim in ("accumulators_fit", "resets"))
+        assert (key is None) == (requirement.claim in ("accumulators_fit", "resets", "image_protected"))
     with pytest.raises(ConfigError, match="no limit"):
         limit(summing_model(), QUIET, "phase_samples")
 

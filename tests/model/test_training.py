@@ -42,6 +42,64 @@ def test_whatever_the_seed_every_requirement_is_proved_and_no_training_event_fir
             assert not trained.model.fire_requests(trained.model.outputs(event.main_lsb)).any()
 
 
+def severity_pulse(stage_id: str, claim: str, speed: tuple[str, str], duration: tuple[str, str]) -> Requirement:
+    cell: dict[str, str | tuple[int, ...]] = {
+        "kind": "pulse", "shape": "half_sine", "delta_v_from_kmh": speed[0], "delta_v_to_kmh": speed[1],
+        "duration_from_ms": duration[0], "duration_to_ms": duration[1], "noise_g": "0.25",
+    }  # fmt: skip
+    by_ms = "45" if claim == "fires_by" else ""
+    return Requirement(stage_id, "P5", "text", claim, "why", "whence", cell, by_ms, stage=2)  # type: ignore[arg-type]
+
+
+SEVERITY = (
+    severity_pulse("S1", "fires_by", ("56", "57"), ("60", "61")),
+    severity_pulse("S2", "never_requests_fire", ("36", "37"), ("100", "101")),
+)
+
+
+def test_a_second_stage_is_proved_too_and_changes_nothing_of_the_first(corpus: Corpus) -> None:
+    plan = replace(PLAN, n_steps=600)
+    alone = train(corpus, read_requirements(None), plan, quietly)
+    both = train(corpus, with_more(*SEVERITY), replace(plan, second_stage=True), quietly)
+    assert both.model.of_stage(1) == alone.model
+    assert both.model.n_stages == 2
+    assert both.model.of_stage(2) != alone.model
+    assert all(isinstance(prove(both.model, requirement), Proved) for requirement in SEVERITY)
+    # What is proved of the second stage is not true of the first: the severity is what tells them apart.
+    assert not isinstance(prove(alone.model, replace(SEVERITY[1], stage=1)), Proved)
+    for event in corpus:
+        if event.label == "no_fire":
+            second = both.model.of_stage(2)
+            assert not second.fire_requests(second.outputs(event.main_lsb)).any()
+
+
+def test_a_requirement_about_a_second_stage_needs_one_and_severe_crashes(corpus: Corpus) -> None:
+    with pytest.raises(ConfigError, match="S1 is about stage 2"):
+        train(corpus, with_more(*SEVERITY), PLAN, quietly)
+    mild = Corpus(corpus.sensors, tuple(replace(event, severity="unstated") for event in corpus))
+    with pytest.raises(CorpusError, match="must_fire_stage2"):
+        train(mild, read_requirements(None), replace(PLAN, second_stage=True), quietly)
+
+
+def test_an_interrupted_training_of_a_second_stage_goes_on_to_the_same_integers(corpus: Corpus, tmp_path: Path) -> None:
+    plan, requirements = replace(PLAN, n_steps=300, second_stage=True), with_more(*SEVERITY)
+    whole = train(corpus, requirements, plan, quietly)
+    checkpoint = Checkpoint(tmp_path / "state.npz", "this training")
+
+    def interrupt(done: int, status: str) -> None:
+        if status.startswith("second stage"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(corpus, requirements, plan, interrupt, checkpoint)
+    seen: list[str] = []
+    resumed = train(corpus, requirements, plan, lambda done, status: seen.append(status), checkpoint)
+    first = sum("stage" not in entry for entry in whole.history)
+    assert sum(not status.startswith("second stage") for status in seen) < first  # it did go on, and not begin again
+    assert resumed.model == whole.model
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_same_plan_gives_the_same_integers(corpus: Corpus) -> None:
     first = train(corpus, read_requirements(None), PLAN, quietly)
     again = train(corpus, read_requirements(None), PLAN, quietly)

@@ -84,7 +84,7 @@ def test_a_factor_of_at_most_one_is_membership_in_the_set_of_the_proofs(
     top = data.draw(st.sampled_from([10, 40, 70, 110]))
     counts = data.draw(st.lists(st.integers(-top, top), min_size=3, max_size=12))
     far = distance(
-        type("Paths", (), {"main": voter, "arming": voter}),  # type: ignore[arg-type]
+        type("Paths", (), {"stages": [voter], "arming": voter}),  # type: ignore[arg-type]
         row("signals", **described),
         np.array(counts),
         0,
@@ -99,7 +99,7 @@ def test_with_an_offset_the_factor_lies_between_bounds_that_never_contradict_the
     voter = checker.Voter([2000, 1920, 2, 2, 3], "1/16", [[[1, 1, 1]], [0], [1], 0])
     described = {"amplitude_g": "2", "velocity_range_kmh": "0.2", "step_g": "1"}
     far = distance(
-        type("Paths", (), {"main": voter, "arming": voter}),  # type: ignore[arg-type]
+        type("Paths", (), {"stages": [voter], "arming": voter}),  # type: ignore[arg-type]
         row("signals", **described),
         np.array(counts),
         0,
