@@ -132,7 +132,9 @@ def _factor(voter: checker.Voter, described: dict[str, Any], u: NDArray[np.int64
         bounds = [ratio(int(size[budget]) if size.size > budget else 0, high)]
     if "slew_g_per_ms" in described:
         slew = counts("slew_g_per_ms", Fraction(1000, voter.rate))
-        bounds.append(_loosened(ratio(int(np.abs(np.diff(u, prepend=0)).max()), slew, step), budget))
+        # Of the first sample the set asks no slew: a proof lets its signal begin anywhere, as this recording may have.
+        rise = int(np.abs(np.diff(u)).max(initial=0))
+        bounds.append(_loosened(ratio(rise, slew, step), budget))
     if "velocity_range_kmh" in described:
         unit = Fraction(5, 18) * voter.rate / checker.GRAVITY
         swing = ratio(largest_swing(u, window), counts("velocity_range_kmh", unit), step * window)

@@ -93,6 +93,15 @@ def test_a_factor_of_at_most_one_is_membership_in_the_set_of_the_proofs(
     assert far.is_inside == is_member(voter, {"kind": "signals", **described}, counts)
 
 
+def test_a_recording_may_begin_above_the_slew_as_the_signals_of_the_proofs_may() -> None:
+    voter = checker.Voter([2000, 1920, 2, 2, 3], "1/16", [[[1, 1, 1]], [0], [1], 0])
+    described = {"amplitude_g": "6", "slew_g_per_ms": "4"}
+    for counts, is_inside in (([33, 1, 0], True), ([0, 33, 1], False)):
+        paths = type("Paths", (), {"stages": [voter], "arming": voter})
+        far = distance(paths, row("signals", **described), np.array(counts), 0)  # type: ignore[arg-type]
+        assert far.is_inside is is_inside is is_member(voter, {"kind": "signals", **described}, counts)
+
+
 @settings(max_examples=40)
 @given(st.lists(st.integers(-60, 60), min_size=3, max_size=10))
 def test_with_an_offset_the_factor_lies_between_bounds_that_never_contradict_the_set(counts: list[int]) -> None:
